@@ -1,0 +1,67 @@
+"""Whose fault it is: one exception for the scenario, one for the data, one for the solve."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class PrioritizeError(Exception):
+    """One or more faults that the user can act on; the command line prints them and exits with 2.
+
+    Parameters
+    ----------
+    faults : str or iterable of str
+        One line each: the culprit, the value, the way out.
+    """
+
+    def __init__(self, faults: str | Iterable[str]):
+        self.faults: tuple[str, ...] = (faults,) if isinstance(faults, str) else tuple(faults)
+        super().__init__("\n".join(self.faults))
+
+
+class ScenarioError(PrioritizeError):
+    """The scenario file is wrong."""
+
+
+class DataError(PrioritizeError):
+    """A file that the scenario names is missing, unreadable or inconsistent."""
+
+
+class InfeasibleError(PrioritizeError):
+    """No selection can meet every hard row; the faults say which and why."""
+
+
+class SolveError(PrioritizeError):
+    """The solver failed, found nothing in the time it had, or returned what the re-check refuses."""
+
+
+class Faults:
+    """Collects faults so that all of them are told at once.
+
+    Examples
+    --------
+    >>> faults = Faults(DataError)
+    >>> faults.add("cost.tif: ...")
+    >>> faults.raise_any()
+    Traceback (most recent call last):
+    prioritize.errors.DataError: cost.tif: ...
+    """
+
+    def __init__(self, kind: type[PrioritizeError] = DataError):
+        self.kind = kind
+        self.messages: list[str] = []
+
+    def add(self, message: str) -> None:
+        """Remember one fault."""
+        if message not in self.messages:
+            self.messages.append(message)
+
+    def catch(self, error: PrioritizeError) -> None:
+        """Remember all faults of an exception."""
+        for message in error.faults:
+            self.add(message)
+
+    def raise_any(self) -> None:
+        """Raise all that was remembered, if anything was."""
+        if self.messages:
+            raise self.kind(self.messages)

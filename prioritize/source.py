@@ -1,0 +1,320 @@
+"""From files to a Landscape: what a scenario may ask of any format, what a format gives, how both are joined."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field
+from scipy import sparse
+
+from prioritize.errors import DataError, Faults, PrioritizeError
+from prioritize.landscape import FREE, LOCKED_IN, LOCKED_OUT, Graph, Grouping, Landscape, Zone, grouping_of, some
+from prioritize.place import Place
+
+
+class Config(BaseModel):
+    """A frozen part of a scenario file in which unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class LandscapeConfig(Config):
+    """What every format understands. A *reference* is a path, a column or a layer name: the format says which."""
+
+    cost: str | float = Field(1.0, description="opportunity cost of each unit: a reference, or one number for all")
+    cost_unit: str = Field("cost", description="currency and basis of the costs, for the report")
+    features: list[str] | str | None = Field(None, description="feature layers: references, a glob, or all")
+    feature_table: Path | None = Field(None, description="CSV with a `name` column and further columns by feature")
+    locked_in: str | None = Field(None, description="reference: not zero = selected from the start (first zone)")
+    locked_out: str | None = Field(None, description="reference: not zero = never selected (all zones)")
+    regions: str | dict[str, str] | None = Field(
+        None, description="reference of a region layer (level `region`), or a table of level = reference"
+    )
+    realm: str | None = Field(None, description="reference of the realm layer (land, sea, inland water)")
+    allow_negative: bool = Field(False, description="accept negative amounts of features")
+    layers: dict[str, str] = Field(default_factory=dict, description="short names for references used further down")
+
+
+class ZoneConfig(Config):
+    """One zone: a regime that a unit may be given, with its own cost, eligibility, locks and contributions."""
+
+    kind: str = Field("protected", description="protected, oecm, redline, ...: how accounting reads the zone")
+    cost: str | float | None = Field(None, description="a reference or a number; the landscape's cost where absent")
+    cost_factor: float = Field(1.0, ge=0, description="multiplies the cost in this zone")
+    contribution: float | dict[str, float] = Field(
+        1.0, description="what an amount counts here (0..1): one number, or by feature name or pattern"
+    )
+    eligible: str | None = Field(None, description="reference: zero = the unit cannot be given this zone")
+    locked_in: str | None = Field(None, description="reference: not zero = given this zone from the start")
+    locked_out: str | None = Field(None, description="reference: not zero = never given this zone")
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """What a format reads: units, amounts, geometry, and a way to ask for further unit layers.
+
+    Attributes
+    ----------
+    name : str
+        How faults name it: usually the file.
+    unit_id, area_km2 : (U,) arrays
+    amount : (F, U) sparse CSR
+    features : DataFrame with `name`, `total` and `unit`
+    graph : Graph
+    place : Place
+    read : callable
+        reference -> (U,) float64, NaN where the layer says nothing. Raises DataError.
+    labels : callable
+        reference -> (U,) object array of names (None = no group). Raises DataError.
+    length_unit : str
+    notes : tuple of str
+    """
+
+    name: str
+    unit_id: np.ndarray
+    area_km2: np.ndarray
+    amount: sparse.csr_array
+    features: pd.DataFrame
+    graph: Graph
+    place: Place
+    read: Callable[[str], np.ndarray]
+    labels: Callable[[str], np.ndarray]
+    length_unit: str = "m"
+    notes: tuple[str, ...] = ()
+    #: zones and (F, Z) contributions that the files themselves define (Marxan with Zones); else empty
+    extra_status: np.ndarray | None = None
+
+
+class Format(Protocol):
+    """A member of `formats/`: a LandscapeConfig with a `format` literal that can open itself."""
+
+    def open(self, seed: int) -> Source:
+        """Read the files; raise DataError with every fault found."""
+        ...
+
+    def files(self) -> list[Path]:
+        """Every file that the landscape depends on, for the input hashes."""
+        ...
+
+
+def assemble(
+    source: Source,
+    config: LandscapeConfig,
+    zones: Mapping[str, ZoneConfig],
+    references: Iterable[str] = (),
+) -> Landscape:
+    """Join a source with what the scenario says of costs, locks, groups and zones.
+
+    Parameters
+    ----------
+    source : Source
+    config : LandscapeConfig
+    zones : mapping of name to ZoneConfig
+        Empty means one zone called `protected`.
+    references : iterable of str
+        Further layers that objectives, constraints and penalties will ask for.
+
+    Returns
+    -------
+    Landscape
+
+    Raises
+    ------
+    DataError
+        With every fault found.
+    """
+    faults = Faults(DataError)
+    units = len(source.unit_id)
+    named = dict(zones) or {"protected": ZoneConfig()}
+
+    def read(reference: str | None, what: str) -> np.ndarray | None:
+        if reference is None:
+            return None
+        try:
+            return source.read(config.layers.get(reference, reference))
+        except PrioritizeError as error:
+            for fault in error.faults:
+                faults.add(f"{what}: {fault}")
+            return None
+
+    def flag(reference: str | None, what: str) -> np.ndarray:
+        values = read(reference, what)
+        return np.zeros(units, bool) if values is None else np.nan_to_num(values) != 0
+
+    def costs(reference: str | float, what: str) -> np.ndarray:
+        if isinstance(reference, str):
+            values = read(reference, what)
+            return np.ones(units) if values is None else values
+        return np.full(units, float(reference))
+
+    base = costs(config.cost, "landscape.cost")
+    cost = np.empty((units, len(named)))
+    status = np.zeros((units, len(named)), np.int8)
+    contribution = np.empty((len(source.features), len(named)))
+    everywhere_out = flag(config.locked_out, "landscape.locked_out")
+    for z, (name, zone) in enumerate(named.items()):
+        where = f"zones.{name}"
+        own = base if zone.cost is None else costs(zone.cost, f"{where}.cost")
+        cost[:, z] = own * zone.cost_factor
+        contribution[:, z] = match_features(zone.contribution, source.features["name"], 1.0, f"{where}.contribution", faults)
+        locked_in = flag(zone.locked_in, f"{where}.locked_in")
+        if z == 0:
+            locked_in |= flag(config.locked_in, "landscape.locked_in")
+        locked_out = everywhere_out | flag(zone.locked_out, f"{where}.locked_out")
+        if zone.eligible is not None:
+            # a unit that is already in the zone stays in it, whatever the mask for new ones says
+            locked_out |= ~flag(zone.eligible, f"{where}.eligible") & ~locked_in
+        both = locked_in & locked_out
+        if both.any():
+            faults.add(
+                f"{source.name}: {int(both.sum())} units are locked in and locked out of zone '{name}' "
+                f"(ids {some(source.unit_id[both])}); change locked_in or locked_out"
+            )
+        status[:, z] = np.where(locked_in, LOCKED_IN, np.where(locked_out, LOCKED_OUT, FREE))
+    if source.extra_status is not None:
+        status = np.where(status == FREE, source.extra_status[:, None] * np.ones(len(named), np.int8), status)
+
+    negative = source.amount.data < 0
+    if negative.any() and not config.allow_negative:
+        rows = np.unique(np.repeat(np.arange(source.amount.shape[0]), np.diff(source.amount.indptr))[negative])
+        faults.add(
+            f"{source.name}: negative amounts of {some(source.features['name'].to_numpy()[rows])}; "
+            "correct the layer, or set landscape.allow_negative = true if they are meant"
+        )
+
+    groups: dict[str, Grouping] = {}
+    levels = {"region": config.regions} if isinstance(config.regions, str) else dict(config.regions or {})
+    if config.realm is not None:
+        levels = {"realm": config.realm, **levels}
+    for level, reference in levels.items():
+        try:
+            groups[level] = grouping_of(source.labels(config.layers.get(reference, reference)))
+        except PrioritizeError as error:
+            for fault in error.faults:
+                faults.add(f"landscape.{level}: {fault}")
+
+    layers: dict[str, np.ndarray] = {}
+    for reference in references:
+        values = read(reference, f"layer '{reference}'")
+        if values is not None:
+            layers[reference] = np.nan_to_num(values)
+
+    features = source.features
+    if config.feature_table is not None:
+        try:
+            features = join_feature_table(features, config.feature_table)
+        except PrioritizeError as error:
+            faults.catch(error)
+    faults.raise_any()
+    return Landscape(
+        name=source.name,
+        unit_id=source.unit_id,
+        area_km2=source.area_km2,
+        cost=cost,
+        amount=source.amount,
+        features=features.reset_index(drop=True),
+        contribution=contribution,
+        status=status,
+        zones=tuple(Zone(name, zone.kind) for name, zone in named.items()),
+        graph=source.graph,
+        place=source.place,
+        groups=groups,
+        layers=layers,
+        cost_unit=config.cost_unit,
+        length_unit=source.length_unit,
+        notes=source.notes,
+    )
+
+
+def match_features(
+    value: float | Mapping[str, float], names: pd.Series, default: float, where: str, faults: Faults
+) -> np.ndarray:
+    """Spread a number, or numbers by feature name or pattern (`marine_*`; later lines win), over the features.
+
+    Returns
+    -------
+    (F,) float64
+    """
+    result = np.full(len(names), default)
+    if not isinstance(value, Mapping):
+        result[:] = value
+        return result
+    for pattern, number in value.items():
+        hits = find_features(pattern, names)
+        if not hits.any():
+            faults.add(f"{where}: no feature matches '{pattern}'; features are {some(names.to_numpy(), 8)}")
+        result[hits] = number
+    return result
+
+
+def find_features(pattern: str, names: pd.Series) -> np.ndarray:
+    """(F,) bool: the features of that exact name, or else those that match the pattern."""
+    exact = (names == pattern).to_numpy()
+    if exact.any():
+        return exact
+    return np.array([fnmatch.fnmatchcase(name, pattern) for name in names], dtype=bool)
+
+
+def join_feature_table(features: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Add the columns of a CSV file (by `name`) to the feature table; what the file says wins.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, unreadable, lacks `name`, repeats one, or names an unknown feature.
+    """
+    table = read_table(path)
+    if "name" not in table:
+        raise DataError(f"{path}: the feature table needs a column 'name'; it has {some(table.columns, 10)}")
+    table["name"] = table["name"].astype(str)
+    faults = Faults(DataError)
+    twice = table["name"].duplicated()
+    if twice.any():
+        faults.add(f"{path}: feature {some(table['name'][twice].unique())} stands in the table more than once")
+    unknown = ~table["name"].isin(features["name"])
+    if unknown.any():
+        faults.add(
+            f"{path}: no such feature: {some(table['name'][unknown].to_numpy())}; "
+            f"features are {some(features['name'].to_numpy(), 8)}"
+        )
+    faults.raise_any()
+    kept = features.drop(columns=[key for key in features if key != "name" and key in table])
+    return kept.merge(table, on="name", how="left", sort=False)
+
+
+def read_table(path: Path, what: str = "table") -> pd.DataFrame:
+    """Read a comma-, tab-, semicolon- or space-separated text file with one header line.
+
+    Raises
+    ------
+    DataError
+        If the file is missing, empty, not UTF-8, or not rectangular.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise DataError(f"{path}: no such file") from None
+    except IsADirectoryError:
+        raise DataError(f"{path}: is a folder, not a {what}") from None
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text (byte {error.start}); save the {what} as UTF-8") from None
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines:
+        raise DataError(f"{path}: the {what} is empty")
+    header = lines[0]
+    delimiter = next((mark for mark in ("\t", ",", ";") if mark in header), None)
+    separator = delimiter if delimiter is not None else r"\s+"
+    import io
+
+    try:
+        table = pd.read_csv(io.StringIO("\n".join(lines)), sep=separator, skipinitialspace=True, index_col=False, engine="c")
+    except (pd.errors.ParserError, ValueError) as error:
+        raise DataError(f"{path}: not a regular {what}: {str(error).strip()}") from None
+    table.columns = [str(column).strip().strip('"') for column in table.columns]
+    return table
