@@ -70,9 +70,7 @@ class Graph:
         matrix = sparse.coo_array((np.r_[weight, weight], (np.r_[i, j], np.r_[j, i])), shape=(units, units)).tocsr()
         matrix.sum_duplicates()
         matrix.sort_indices()
-        return cls(
-            matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), matrix.data, np.maximum(outer, 0.0)
-        )
+        return cls(matrix.indptr.astype(np.int64), matrix.indices.astype(np.int32), matrix.data, np.maximum(outer, 0.0))
 
     @classmethod
     def empty(cls, units: int) -> Graph:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -74,6 +74,9 @@ class Source:
         reference -> (U,) object array of names (None = no group). Raises DataError.
     length_unit : str
     notes : tuple of str
+        What was assumed or left out.
+    zones : mapping of name to ZoneConfig
+        Zones that the files themselves define (Marxan with Zones), used where the scenario defines none.
     """
 
     name: str
@@ -87,8 +90,7 @@ class Source:
     labels: Callable[[str], np.ndarray]
     length_unit: str = "m"
     notes: tuple[str, ...] = ()
-    #: zones and (F, Z) contributions that the files themselves define (Marxan with Zones); else empty
-    extra_status: np.ndarray | None = None
+    zones: Mapping[str, ZoneConfig] = field(default_factory=dict)
 
 
 class Format(Protocol):
@@ -131,7 +133,7 @@ def assemble(
     """
     faults = Faults(DataError)
     units = len(source.unit_id)
-    named = dict(zones) or {"protected": ZoneConfig()}
+    named = dict(zones) or dict(source.zones) or {"protected": ZoneConfig()}
 
     def read(reference: str | None, what: str) -> np.ndarray | None:
         if reference is None:
@@ -162,7 +164,9 @@ def assemble(
         where = f"zones.{name}"
         own = base if zone.cost is None else costs(zone.cost, f"{where}.cost")
         cost[:, z] = own * zone.cost_factor
-        contribution[:, z] = match_features(zone.contribution, source.features["name"], 1.0, f"{where}.contribution", faults)
+        contribution[:, z] = match_features(
+            zone.contribution, source.features["name"], 1.0, f"{where}.contribution", faults
+        )
         locked_in = flag(zone.locked_in, f"{where}.locked_in")
         if z == 0:
             locked_in |= flag(config.locked_in, "landscape.locked_in")
@@ -177,8 +181,6 @@ def assemble(
                 f"(ids {some(source.unit_id[both])}); change locked_in or locked_out"
             )
         status[:, z] = np.where(locked_in, LOCKED_IN, np.where(locked_out, LOCKED_OUT, FREE))
-    if source.extra_status is not None:
-        status = np.where(status == FREE, source.extra_status[:, None] * np.ones(len(named), np.int8), status)
 
     negative = source.amount.data < 0
     if negative.any() and not config.allow_negative:
@@ -313,7 +315,9 @@ def read_table(path: Path, what: str = "table") -> pd.DataFrame:
     import io
 
     try:
-        table = pd.read_csv(io.StringIO("\n".join(lines)), sep=separator, skipinitialspace=True, index_col=False, engine="c")
+        table = pd.read_csv(
+            io.StringIO("\n".join(lines)), sep=separator, skipinitialspace=True, index_col=False, engine="c"
+        )
     except (pd.errors.ParserError, ValueError) as error:
         raise DataError(f"{path}: not a regular {what}: {str(error).strip()}") from None
     table.columns = [str(column).strip().strip('"') for column in table.columns]

@@ -1,0 +1,1 @@
+"""Numba kernels: bare loops over arrays that the caller has checked."""

@@ -1,1 +1,1 @@
-
+"""Hard rows beside the targets: area, budget, locks, linear."""

@@ -1,1 +1,1 @@
-
+"""What is added to the objective: boundary length, linear layers."""

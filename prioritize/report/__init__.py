@@ -1,1 +1,1 @@
-
+"""Runs -> maps and tables; computes no numbers."""

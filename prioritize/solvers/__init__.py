@@ -1,1 +1,1 @@
-
+"""Program -> Solution."""

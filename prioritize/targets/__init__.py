@@ -1,1 +1,1 @@
-
+"""Target rules: what share or amount of each feature must be held."""
