@@ -96,6 +96,12 @@ class Graph:
         return totals + self.exposed
 
 
+    def outline(self, chosen: np.ndarray, edge_factor: float = 1.0) -> float:
+        """Length of the outline of the chosen units (U,) bool; outer boundary counts `edge_factor` times."""
+        i, j, weight = self.edges()
+        return float(weight[chosen[i] != chosen[j]].sum() + edge_factor * self.exposed[chosen].sum())
+
+
 @dataclass(frozen=True)
 class Zone:
     """One kind of conservation that a unit may be given.

@@ -1,0 +1,247 @@
+"""Program: the one structure that every scenario compiles to, grown by named blocks.
+
+    minimise    cost.x + constant + sum_r price_r s_r + sum_e weight_e max(0, y_tail(e) - y_head(e)) + extras
+    subject to  row_lower <= A x + s <= row_upper        s_r >= 0, only in soft rows (finite price)
+                sum_z x_uz <= 1                          (= 1 where a zone is mandatory)
+                lower <= x <= upper,  x integer
+
+Column u*Z + z says that unit u is given zone z. An edge sees y_u, the sum of x_uz over the zones of its group:
+one zone gives the boundary of that zone, all zones give the boundary of whatever is selected. Edges are directed;
+a symmetric boundary is a pair of them. What only a MILP can say is an `Extra` block: leaving it out keeps any lower
+bound valid as long as the least value of its own columns is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+HARD = np.inf
+
+
+@dataclass(frozen=True, eq=False)
+class Edges:
+    """Directed edges between units: weight * max(0, y[tail] - y[head]).
+
+    Attributes
+    ----------
+    name : str
+    tail, head : (E,) int32 unit numbers
+    weight : (E,) float64, not negative
+    zones : tuple of int
+        The zones that count as selected for these edges.
+    """
+
+    name: str
+    tail: np.ndarray
+    head: np.ndarray
+    weight: np.ndarray
+    zones: tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Extra:
+    """A block that only the integer program sees: own columns (K) and rows (M) over [x | own columns].
+
+    Attributes
+    ----------
+    name : str
+    cost, lower, upper : (K,) float64
+    integer : (K,) bool
+    rows : (M, V+K) CSR
+    row_lower, row_upper : (M,) float64
+    row_names : tuple of str
+    complete : callable
+        (V,) float64 -> (K,) float64, the best own columns for a given x.
+    """
+
+    name: str
+    cost: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    integer: np.ndarray
+    rows: sparse.csr_array
+    row_lower: np.ndarray
+    row_upper: np.ndarray
+    row_names: tuple[str, ...]
+    complete: Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """See the module. V = units * zones columns, R rows.
+
+    Attributes
+    ----------
+    units, zones : int
+    cost, lower, upper : (V,) float64
+    constant : float
+    rows : (R, V) CSR
+    row_lower, row_upper, price : (R,) float64
+        `price` is infinite for a hard row.
+    row_names, row_units : tuple of R str
+        `target for 'peat'` and `km2`: how a fault names the row.
+    edges : tuple of Edges
+    extras : tuple of Extra
+    mandatory : bool
+        Each unit must be given exactly one zone.
+    maximise : bool
+        The user's objective is the negative of this one.
+    """
+
+    units: int
+    zones: int
+    cost: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    constant: float
+    rows: sparse.csr_array
+    row_lower: np.ndarray
+    row_upper: np.ndarray
+    price: np.ndarray
+    row_names: tuple[str, ...]
+    row_units: tuple[str, ...]
+    edges: tuple[Edges, ...] = ()
+    extras: tuple[Extra, ...] = ()
+    mandatory: bool = False
+    maximise: bool = False
+
+    @property
+    def sign(self) -> float:
+        """Times the value of this program gives the value in the user's sense."""
+        return -1.0 if self.maximise else 1.0
+
+    def objective(self, x: np.ndarray) -> float:
+        """Value of a 0/1 vector x (V,), in unscaled numbers, soft rows and extras completed at their best."""
+        total = float(self.cost @ x) + self.constant
+        soft = np.isfinite(self.price)
+        if soft.any():
+            total += float(self.price[soft] @ np.maximum(0.0, self.row_lower[soft] - self.rows[soft] @ x))
+        grid = x.reshape(self.units, self.zones)
+        for group in self.edges:
+            y = grid[:, list(group.zones)].sum(axis=1)
+            total += float(group.weight @ np.maximum(0.0, y[group.tail] - y[group.head]))
+        for extra in self.extras:
+            total += float(extra.cost @ extra.complete(x))
+        return total
+
+    def violations(self, x: np.ndarray, tolerance: float = 1e-9) -> list[tuple[str, float]]:
+        """Hard rows and bounds that x (V,) breaks: (what, by how much). Tolerance is relative to the row's bound."""
+        found: list[tuple[str, float]] = []
+        activity = self.rows @ x
+        hard = ~np.isfinite(self.price)
+        with np.errstate(invalid="ignore"):
+            low = np.where(hard & np.isfinite(self.row_lower), self.row_lower - activity, -np.inf)
+            high = np.where(np.isfinite(self.row_upper), activity - self.row_upper, -np.inf)
+        for amount, bound in ((low, self.row_lower), (high, self.row_upper)):
+            allowed = tolerance * np.maximum(1e-12, np.abs(np.where(np.isfinite(bound), bound, 0.0)))
+            for row in np.flatnonzero(amount > allowed):
+                found.append((self.row_names[row], float(amount[row])))
+        if np.any(x < self.lower) or np.any(x > self.upper):
+            found.append(("locks", float(np.sum(x < self.lower) + np.sum(x > self.upper))))
+        zones = x.reshape(self.units, self.zones).sum(axis=1)
+        if np.any(zones > 1) or (self.mandatory and np.any(zones < 1)):
+            found.append(("one zone per unit", float(np.sum(zones > 1) + self.mandatory * np.sum(zones < 1))))
+        return found
+
+
+class Builder:
+    """Grows a Program block by block; every block is named.
+
+    Parameters
+    ----------
+    units, zones : int
+    """
+
+    def __init__(self, units: int, zones: int):
+        self.units, self.zones = units, zones
+        self.columns = units * zones
+        self.cost = np.zeros(self.columns)
+        self.lower = np.zeros(self.columns)
+        self.upper = np.ones(self.columns)
+        self.constant = 0.0
+        self.mandatory = False
+        self.maximise = False
+        self._blocks: list[sparse.csr_array] = []
+        self._row_lower: list[np.ndarray] = []
+        self._row_upper: list[np.ndarray] = []
+        self._price: list[np.ndarray] = []
+        self._names: list[str] = []
+        self._units: list[str] = []
+        self._edges: list[Edges] = []
+        self._extras: list[Extra] = []
+
+    def add_cost(self, cost: np.ndarray) -> None:
+        """Add (U, Z) to the linear objective."""
+        self.cost += np.asarray(cost, dtype=np.float64).reshape(self.columns)
+
+    def add_rows(
+        self,
+        names: Sequence[str],
+        matrix: sparse.sparray | np.ndarray,
+        *,
+        lower: np.ndarray | float = -np.inf,
+        upper: np.ndarray | float = np.inf,
+        price: np.ndarray | float = HARD,
+        unit: str | Sequence[str] = "",
+    ) -> None:
+        """Add k rows `lower <= matrix @ x + s <= upper`; with a finite price a shortfall below `lower` may be bought."""
+        k = len(names)
+        block = sparse.csr_array(matrix)
+        if block.shape != (k, self.columns):
+            raise ValueError(f"rows {names[:3]}: matrix is {block.shape}, expected {(k, self.columns)}")
+        self._blocks.append(block)
+        self._row_lower.append(np.broadcast_to(np.asarray(lower, dtype=np.float64), k))
+        self._row_upper.append(np.broadcast_to(np.asarray(upper, dtype=np.float64), k))
+        self._price.append(np.broadcast_to(np.asarray(price, dtype=np.float64), k))
+        self._names.extend(names)
+        self._units.extend([unit] * k if isinstance(unit, str) else unit)
+
+    def add_edges(
+        self, name: str, tail: np.ndarray, head: np.ndarray, weight: np.ndarray, zones: Sequence[int]
+    ) -> None:
+        """Add directed edges; those of weight zero are left out."""
+        if np.any(weight < 0):
+            raise ValueError(f"{name}: edge weights must not be negative")
+        keep = weight > 0
+        self._edges.append(
+            Edges(name, tail[keep].astype(np.int32), head[keep].astype(np.int32), weight[keep], tuple(zones))
+        )
+
+    def add_extra(self, extra: Extra) -> None:
+        """Add a block that only the integer program sees."""
+        self._extras.append(extra)
+
+    def build(self) -> Program:
+        """The finished Program."""
+        if len(self._blocks) == 1:
+            rows = self._blocks[0]  # shared with the landscape, not copied
+        elif self._blocks:
+            rows = sparse.vstack(self._blocks, format="csr")
+        else:
+            rows = sparse.csr_array((0, self.columns))
+
+        def join(parts: list[np.ndarray]) -> np.ndarray:
+            return np.concatenate(parts) if parts else np.zeros(0)
+
+        return Program(
+            units=self.units,
+            zones=self.zones,
+            cost=self.cost,
+            lower=self.lower,
+            upper=self.upper,
+            constant=self.constant,
+            rows=rows,
+            row_lower=join(self._row_lower),
+            row_upper=join(self._row_upper),
+            price=join(self._price),
+            row_names=tuple(self._names),
+            row_units=tuple(self._units),
+            edges=tuple(group for group in self._edges if group.weight.size),
+            extras=tuple(self._extras),
+            mandatory=self.mandatory,
+            maximise=self.maximise,
+        )
