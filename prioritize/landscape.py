@@ -95,7 +95,6 @@ class Graph:
         np.add.at(totals, np.repeat(np.arange(self.units), np.diff(self.indptr)), self.weight)
         return totals + self.exposed
 
-
     def outline(self, chosen: np.ndarray, edge_factor: float = 1.0) -> float:
         """Length of the outline of the chosen units (U,) bool; outer boundary counts `edge_factor` times."""
         i, j, weight = self.edges()

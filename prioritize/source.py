@@ -37,7 +37,7 @@ class LandscapeConfig(Config):
         None, description="reference of a region layer (level `region`), or a table of level = reference"
     )
     realm: str | None = Field(None, description="reference of the realm layer (land, sea, inland water)")
-    allow_negative: bool = Field(False, description="accept negative amounts of features")
+    allow_negative: bool = Field(False, description="accept negative costs and negative amounts of features")
     layers: dict[str, str] = Field(default_factory=dict, description="short names for references used further down")
 
 
@@ -188,6 +188,13 @@ def assemble(
         faults.add(
             f"{source.name}: negative amounts of {some(source.features['name'].to_numpy()[rows])}; "
             "correct the layer, or set landscape.allow_negative = true if they are meant"
+        )
+
+    if (cost < 0).any() and not config.allow_negative:
+        culprits = source.unit_id[(cost < 0).any(axis=1)]
+        faults.add(
+            f"{source.name}: the cost is negative in {len(culprits)} units (ids {some(culprits)}); "
+            "correct it, or set landscape.allow_negative = true if it is meant"
         )
 
     groups: dict[str, Grouping] = {}

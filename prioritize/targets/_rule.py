@@ -48,7 +48,7 @@ class TargetRule(Config):
             raise DataError(f"targets.denominator = 'layer': no total is known for {some(names)}")
         return totals
 
-    def rule(self, landscape: Landscape, totals: np.ndarray) -> np.ndarray:
+    def amounts(self, landscape: Landscape, totals: np.ndarray) -> np.ndarray:
         """(F,) targets before exceptions, in the features' own units."""
         raise NotImplementedError
 
@@ -67,7 +67,7 @@ class TargetRule(Config):
         faults = Faults(ScenarioError)
         names = landscape.features["name"]
         totals = self.totals(landscape)
-        result = np.asarray(self.rule(landscape, totals), dtype=np.float64).copy()
+        result = np.asarray(self.amounts(landscape, totals), dtype=np.float64).copy()
         for pattern, value in self.by_feature.items():
             hits = find_features(pattern, names)
             if not hits.any():

@@ -14,10 +14,10 @@ from prioritize.targets._rule import TargetRule
 class Absolute(TargetRule):
     """Hold the amount `absolute` of every feature, in the feature's own unit."""
 
-    rule_name: Literal["absolute"] = Field("absolute", alias="rule")
+    rule: Literal["absolute"] = "absolute"
     absolute: float = Field(0.0, ge=0, description="amount of each feature to hold")
 
-    def rule(self, landscape: Landscape, totals: np.ndarray) -> np.ndarray:
+    def amounts(self, landscape: Landscape, totals: np.ndarray) -> np.ndarray:
         """The same amount for all."""
         return np.full(len(totals), self.absolute)
 

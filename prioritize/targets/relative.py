@@ -14,10 +14,10 @@ from prioritize.targets._rule import TargetRule
 class Relative(TargetRule):
     """Hold the share `relative` of every feature."""
 
-    rule_name: Literal["relative"] = Field("relative", alias="rule")
+    rule: Literal["relative"] = "relative"
     relative: float = Field(0.3, ge=0, le=1, description="share of each feature to hold (0..1)")
 
-    def rule(self, landscape: Landscape, totals: np.ndarray) -> np.ndarray:
+    def amounts(self, landscape: Landscape, totals: np.ndarray) -> np.ndarray:
         """Share times total."""
         return self.relative * totals
 

@@ -16,11 +16,11 @@ from prioritize.targets._rule import TargetRule
 class Table(TargetRule):
     """Per feature: the amount in column `absolute`, else the share in column `relative`, else no target."""
 
-    rule_name: Literal["table"] = Field("table", alias="rule")
+    rule: Literal["table"] = "table"
     absolute: str = Field("target", description="column with amounts")
     relative: str = Field("prop", description="column with shares (0..1)")
 
-    def rule(self, landscape: Landscape, totals: np.ndarray) -> np.ndarray:
+    def amounts(self, landscape: Landscape, totals: np.ndarray) -> np.ndarray:
         """Reads the columns.
 
         Raises

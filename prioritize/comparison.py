@@ -1,0 +1,278 @@
+"""compare(scenarios) -> Comparison: run or reuse each, one table, and how much the selections overlap."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from prioritize.errors import Faults, PrioritizeError, ScenarioError
+from prioritize.landscape import Landscape
+from prioritize.progress import Reporter
+from prioritize.runner import input_hashes, load_landscape, read_summary, run, save_run
+from prioritize.scenario import Scenario, read_scenario
+from prioritize.source import Source
+from prioritize.write import read_selection
+
+#: groups of a level are table rows up to this many; all of them are in each run's evaluation.csv
+MOST_GROUPS = 40
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Runs side by side.
+
+    Attributes
+    ----------
+    names : tuple of str
+    summaries : tuple of dict
+        What each run's `summary.json` says.
+    landscapes : tuple of Landscape
+    selections : tuple of (U, Z) bool
+    table : DataFrame
+        One row a measure: `measure`, `unit`, then a column a scenario.
+    overlap : DataFrame
+        One row a pair: a, b, jaccard, shared_km2, only_a_km2, only_b_km2, shared_units, only_a_units, only_b_units.
+    reused : tuple of bool
+        Which runs were taken from their folders.
+    """
+
+    names: tuple[str, ...]
+    summaries: tuple[dict[str, Any], ...]
+    landscapes: tuple[Landscape, ...]
+    selections: tuple[np.ndarray, ...]
+    table: pd.DataFrame
+    overlap: pd.DataFrame
+    reused: tuple[bool, ...]
+
+    def save(self, folder: str | Path) -> list[Path]:
+        """Write comparison.csv, comparison.md and overlap.csv; return their paths."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        written = [folder / "comparison.csv", folder / "comparison.md", folder / "overlap.csv"]
+        write_text(written[0], self.table.to_csv(index=False, lineterminator="\n"))
+        write_text(written[1], self.markdown())
+        write_text(written[2], self.overlap.to_csv(index=False, lineterminator="\n"))
+        return written
+
+    def formatted(self, *, short: bool = False) -> list[list[str]]:
+        """The table as text, header first; `short` leaves out levels of more than 4 groups."""
+        rows = [["", *self.names]]
+        for record in self.table.itertuples(index=False):
+            level = record.measure.partition(": ")[2].partition(":")[0]
+            if short and level and level != "realm" and "zone" not in record.measure:
+                continue
+            rows.append([record.measure, *(show(value, record.unit) for value in record[2:])])
+        return rows
+
+    def markdown(self) -> str:
+        """The table and the overlaps as Markdown."""
+        rows = self.formatted()
+        lines = [f"# Comparison: {', '.join(self.names)}", "", "| " + " | ".join(rows[0]) + " |"]
+        lines.append("|---|" + "---:|" * len(self.names))
+        lines += ["| " + " | ".join(row) + " |" for row in rows[1:]]
+        lines += ["", "## Overlap of the selections", ""]
+        lines += [
+            "| a | b | Jaccard (area) | shared km2 | only in a, km2 | only in b, km2 |",
+            "|---|---|---:|---:|---:|---:|",
+        ]
+        for pair in self.overlap.itertuples(index=False):
+            lines.append(
+                f"| {pair.a} | {pair.b} | {pair.jaccard:.3f} | {pair.shared_km2:,.0f} "
+                f"| {pair.only_a_km2:,.0f} | {pair.only_b_km2:,.0f} |"
+            )
+        lines += ["", "Area counted is not proof of effectiveness."]
+        return "\n".join(lines) + "\n"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def show(value: Any, unit: str) -> str:
+    """A number as a person would write it."""
+    if isinstance(value, str) or value is None:
+        return value or ""
+    if isinstance(value, float) and not np.isfinite(value):
+        return "–"
+    if unit == "%":
+        return f"{value:.1f} %" if value >= 0.1 or value == 0 else f"{value:.2g} %"
+    return f"{value:,.0f}" if abs(value) >= 100 or float(value).is_integer() else f"{value:.3g}"
+
+
+def compare(
+    scenarios: Sequence[str | Path | Scenario],
+    out: str | Path | None = None,
+    changes: Mapping[str, Any] | None = None,
+    *,
+    jobs: int = 2,
+    reporters: Sequence[Reporter] | None = None,
+) -> Comparison:
+    """Run scenarios (or reuse their runs) and compare them.
+
+    Parameters
+    ----------
+    scenarios : sequence of Scenario or path
+    out : path, optional
+        Folder with a run folder per scenario; a run whose inputs have not changed is not solved again.
+        Without it nothing is written or reused.
+    changes : mapping of dotted key to value, optional
+        Applied to every scenario.
+    jobs : int
+        How many run at once.
+    reporters : sequence of Reporter, optional
+        One a scenario.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    PrioritizeError
+        The faults of all scenarios together.
+    """
+    import joblib
+
+    faults = Faults(ScenarioError)
+    read: list[Scenario] = []
+    for item in scenarios:
+        try:
+            read.append(item if isinstance(item, Scenario) else read_scenario(item, changes))
+        except PrioritizeError as error:
+            faults.catch(error)
+    names = [scenario.name for scenario in read]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        faults.add(f"two scenarios are called '{name}'; give each its own name")
+    faults.raise_any()
+    reporters = list(reporters or [Reporter() for _ in read])
+    folders = [None if out is None else Path(out) / scenario.name for scenario in read]
+    sources: dict[str, Source] = {}
+    lock = threading.Lock()
+
+    def one(scenario: Scenario, folder: Path | None, reporter: Reporter) -> Any:
+        try:
+            with lock:  # scenarios of one landscape read it once
+                landscape = load_landscape(scenario, sources)
+            if folder is not None:
+                old = read_summary(folder)
+                if old is not None and old["inputs"]["key"] == input_hashes(scenario)["key"]:
+                    reporter.current = "reused"
+                    return landscape, read_selection(folder, landscape), old, True
+            done = run(scenario, reporter=reporter, landscape=landscape)
+            if folder is not None:
+                save_run(done, folder)
+            reporter.current = "done"
+            return landscape, done.selection, done.summary, False
+        except PrioritizeError as error:
+            reporter.current = "failed"
+            return type(error)([f"{scenario.name}: {fault}" for fault in error.faults])
+
+    # threads: each solver runs in a process of its own, and kernels release the GIL
+    results = joblib.Parallel(n_jobs=jobs, backend="threading")(
+        joblib.delayed(one)(*item) for item in zip(read, folders, reporters, strict=True)
+    )
+    failed = [result for result in results if isinstance(result, PrioritizeError)]
+    if failed:
+        raise type(failed[0])([fault for error in failed for fault in error.faults])
+    landscapes, selections, summaries, reused = zip(*results, strict=True)
+    return Comparison(
+        names=tuple(names),
+        summaries=summaries,
+        landscapes=landscapes,
+        selections=selections,
+        table=side_by_side(summaries),
+        overlap=overlaps(names, landscapes, selections),
+        reused=reused,
+    )
+
+
+def side_by_side(summaries: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """One row a measure, one column a scenario."""
+    rows: list[tuple[str, str, list[Any]]] = []
+
+    def add(measure: str, unit: str, values: list[Any]) -> None:
+        rows.append((measure, unit, values))
+
+    def each(key: str, factor: float = 1.0) -> list[Any]:
+        return [summary[key] * factor if isinstance(summary[key], float) else summary[key] for summary in summaries]
+
+    add(f"cost ({summaries[0]['cost_unit']})", "", each("cost"))
+    add("of that new, not locked in", "", each("cost_new"))
+    add("targets met", "", [f"{s['targets_met']} of {s['targets']}" for s in summaries])
+    add("area selected (km2)", "", each("area_km2"))
+    groups: dict[str, int] = {}
+    for summary in summaries:
+        for group in summary["area_share"]:
+            groups.setdefault(group, 0)
+    levels: dict[str, list[str]] = {}
+    for group in groups:
+        levels.setdefault(group.partition(":")[0], []).append(group)
+    for level, members in levels.items():
+        if len(members) > MOST_GROUPS:
+            continue
+        for group in members:
+            values = [100 * s["area_share"][group] if group in s["area_share"] else float("nan") for s in summaries]
+            add("share of all area" if level == "all" else f"share of: {group}", "%", values)
+    zones = dict.fromkeys(zone for s in summaries for zone in s["zone_area_km2"])
+    for zone in zones:
+        add(f"zone {zone} (km2)", "", [s["zone_area_km2"].get(zone, float("nan")) for s in summaries])
+    unit = summaries[0]["boundary_unit"]
+    if unit == "m":
+        add("boundary (km)", "", each("boundary", 0.001))
+    else:
+        add(f"boundary ({unit})", "", each("boundary"))
+    add("units selected", "", each("units_selected"))
+    add("gap to the best possible", "%", [100 * s["gap"] for s in summaries])
+    add("status", "", [s["status"].replace("_", " ") for s in summaries])
+    add("seconds", "", [sum(s["seconds"].values()) for s in summaries])
+    return pd.DataFrame(
+        [[measure, unit, *values] for measure, unit, values in rows],
+        columns=["measure", "unit", *(s["name"] for s in summaries)],
+    )
+
+
+def overlaps(names: Sequence[str], landscapes: Sequence[Landscape], selections: Sequence[np.ndarray]) -> pd.DataFrame:
+    """Jaccard index by area, shared area and units only in one, for each pair on the same planning units."""
+    rows = []
+    for a, b in itertools.combinations(range(len(names)), 2):
+        if not np.array_equal(landscapes[a].unit_id, landscapes[b].unit_id):
+            continue
+        first, second, area = selections[a].any(axis=1), selections[b].any(axis=1), landscapes[a].area_km2
+        both, only_a, only_b = first & second, first & ~second, second & ~first
+        union = float(area[first | second].sum())
+        rows.append(
+            {
+                "a": names[a],
+                "b": names[b],
+                "jaccard": float(area[both].sum()) / union if union > 0 else 1.0,
+                "shared_km2": float(area[both].sum()),
+                "only_a_km2": float(area[only_a].sum()),
+                "only_b_km2": float(area[only_b].sum()),
+                "shared_units": int(both.sum()),
+                "only_a_units": int(only_a.sum()),
+                "only_b_units": int(only_b.sum()),
+            }
+        )
+    columns = [
+        "a",
+        "b",
+        "jaccard",
+        "shared_km2",
+        "only_a_km2",
+        "only_b_km2",
+        "shared_units",
+        "only_a_units",
+        "only_b_units",
+    ]
+    return pd.DataFrame(rows, columns=columns)

@@ -1,0 +1,282 @@
+"""The synthetic country itself: coast, relief, sea floor, rain, rivers, ecosystems, people and provinces."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import ndimage
+
+from prioritize.formats._synthetic_ground import Ground, choose, largest_part, squash, travel
+
+LAND_SHARE, SEA_SHARE = 0.46, 0.27  # of the grid
+
+COVER = ("sea", "forest", "shrub", "grass", "wetland", "cropland", "urban", "bare", "water")  # the position is the code
+
+# where each ecosystem is at home: mean temperature (deg C), log of moisture (rain / evaporation), land cover
+ECOSYSTEMS: dict[str, tuple[float, float, str]] = {
+    "lowland_rainforest": (22.0, 0.45, "forest"),
+    "broadleaf_forest": (15.5, 0.15, "forest"),
+    "montane_forest": (9.5, 0.55, "forest"),
+    "conifer_forest": (4.0, 0.25, "forest"),
+    "woodland": (19.0, -0.35, "shrub"),
+    "shrubland": (14.0, -0.7, "shrub"),
+    "steppe": (9.0, -0.8, "grass"),
+    "alpine_meadow": (-1.5, 0.2, "grass"),
+    "desert": (18.0, -1.5, "bare"),
+    "cold_desert": (6.0, -1.6, "bare"),
+    "rock_and_ice": (-7.0, 0.4, "bare"),
+    # these follow the water, not the climate
+    "floodplain": (np.nan, np.nan, "wetland"),
+    "marsh": (np.nan, np.nan, "wetland"),
+    "tidal_wetland": (np.nan, np.nan, "wetland"),
+    "lake": (np.nan, np.nan, "water"),
+    "coral_reef": (np.nan, np.nan, "sea"),
+    "kelp_and_seagrass": (np.nan, np.nan, "sea"),
+    "estuary": (np.nan, np.nan, "sea"),
+    "sandy_shelf": (np.nan, np.nan, "sea"),
+    "muddy_shelf": (np.nan, np.nan, "sea"),
+    "continental_slope": (np.nan, np.nan, "sea"),
+    "deep_sea_floor": (np.nan, np.nan, "sea"),
+    "seamount": (np.nan, np.nan, "sea"),
+}
+NAMES = list(ECOSYSTEMS)
+
+
+@dataclass(frozen=True, eq=False)
+class Terrain:
+    """Land and sea of the country, and the relief of everything around it.
+
+    Attributes
+    ----------
+    land, sea, lake : (rows, columns) bool
+        Lakes are part of the land; what is neither land nor sea is abroad.
+    dry : (rows, columns) bool
+        All land, abroad included.
+    altitude : (rows, columns) float32
+        Metres; below zero under the sea.
+    slope : (rows, columns) float32
+        Degrees.
+    coast, shore : (rows, columns) float32
+        Distance of land to the sea and of sea to the land, as a share of the short side.
+    """
+
+    land: np.ndarray
+    sea: np.ndarray
+    lake: np.ndarray
+    dry: np.ndarray
+    altitude: np.ndarray
+    slope: np.ndarray
+    coast: np.ndarray
+    shore: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Climate:
+    """Mean temperature (deg C), rain (mm a year), moisture (rain / evaporation), rivers (drained share of the rain)."""
+
+    temperature: np.ndarray
+    rain: np.ndarray
+    moisture: np.ndarray
+    river: np.ndarray
+    river_distance: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Society:
+    """People: shares of cropland and urban land, people per km2, hours to a town, fishing (0 to 1), provinces."""
+
+    cities: np.ndarray
+    cropland: np.ndarray
+    urban: np.ndarray
+    population: np.ndarray
+    remote: np.ndarray
+    fishing: np.ndarray
+    province: np.ndarray
+    county: np.ndarray
+
+
+def make_terrain(ground: Ground) -> Terrain:
+    """Raise a continent from the sea, cut a country out of it, and fold mountains on it."""
+    v, u = ground.box()
+    inland = ground.stream("inland").uniform(0, 2 * np.pi)
+    away = np.float32(np.cos(inland)) * u + np.float32(np.sin(inland)) * v
+    round_ = (np.abs(u) ** 2.6 + np.abs(v) ** 2.6) ** (1 / 2.6)
+
+    rise = 0.70 * away - 0.80 * round_**2 + 0.42 * ground.noise("coast", 0.55, gain=0.5)
+    # bays and capes of middling size, whatever the long waves do
+    rise += 0.19 * ground.noise("bays", 0.2, gain=0.58)
+    dry = rise > np.quantile(rise, 0.40)
+    water, _ = ndimage.label(~dry)
+    edge = np.unique(np.r_[water[0], water[-1], water[:, 0], water[:, -1]])
+    dry |= ~np.isin(water, edge[edge > 0])  # what the sea does not reach is land
+    continent = largest_part(dry)
+
+    near = round_ + 0.17 * ground.noise("border", 0.5, gain=0.55)
+    cells = int(LAND_SHARE * dry.size)
+    inside = np.sort(near[continent])
+    mainland = largest_part(continent & (near <= inside[min(cells, inside.size) - 1]))
+    land = mainland | own_islands(dry & ~continent, near <= 0.95)
+    foreign = dry & ~land
+
+    # the sea belongs to the nearest coast, and only as far as a belt reaches
+    shore, to_foreign = ground.distance(land), ground.distance(foreign)
+    candidate = ~dry & (shore < to_foreign)
+    belt = np.sort(shore[candidate])
+    sea = candidate & (shore <= belt[min(int(SEA_SHARE * dry.size), belt.size) - 1])
+    sea = largest_part(sea)
+
+    altitude, coast = raise_relief(ground, dry, land)
+    altitude = np.where(dry, altitude, sea_floor(ground, np.minimum(shore, to_foreign)))
+    metres = ground.cell_km * 1000
+    down, right = np.gradient(np.maximum(altitude, 0), metres)
+    # the slopes inside a cell are steeper than those between cells
+    slope = np.degrees(np.arctan(2.5 * np.hypot(down, right))).astype(np.float32) * dry
+    return Terrain(land, sea, np.zeros_like(land), dry, altitude, slope, coast, shore)
+
+
+def own_islands(islands: np.ndarray, home: np.ndarray) -> np.ndarray:
+    """The islands that lie mostly in home waters, single cells left out."""
+    parts, count = ndimage.label(islands)
+    if not count:
+        return islands
+    sizes = np.bincount(parts.ravel(), minlength=count + 1)
+    at_home = np.bincount(parts.ravel(), weights=home.ravel(), minlength=count + 1)
+    kept = (at_home > sizes / 2) & (sizes >= max(2, islands.size // 20000))
+    kept[0] = False
+    return kept[parts]
+
+
+def raise_relief(ground: Ground, dry: np.ndarray, land: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Altitude of the land (m) and its distance to the sea."""
+    coast = ground.distance(~dry)
+    ramp = 1 - np.exp(-coast / 0.08)
+    # chains run where a slow field passes its median, so that every country has some; another field interrupts them
+    fold = ground.noise("fold", 0.75, gain=0.4)
+    fold -= np.median(fold[land])
+    massif = ground.noise("massif", 0.6, gain=0.3)
+    massif -= np.quantile(massif[land & (np.abs(fold) < 0.4)], 0.4)
+    chain = np.exp(-((fold / (0.24 + 0.16 * squash(massif))) ** 2)) * squash(3.5 * massif)
+    crest = ground.ridges("crest", 0.25)
+    hills = squash(1.5 * ground.noise("hills", 0.35, gain=0.55))
+    mountain = chain * (0.25 + 0.75 * crest) * ramp
+    mountain *= 3600 / np.quantile(mountain[land], 0.998)
+    foothills = ndimage.gaussian_filter(mountain, 0.03 * ground.short)
+    altitude = 6 + ramp * (60 + 420 * hills * (0.4 + crest)) + 0.75 * mountain + 0.45 * foothills
+    return altitude.astype(np.float32), coast
+
+
+def sea_floor(ground: Ground, shore: np.ndarray) -> np.ndarray:
+    """Depth as a negative altitude (m): a shelf of varying width, the slope, the deep with its seamounts."""
+    shelf = 0.07 * np.exp(0.45 * ground.noise("shelf", 0.5, octaves=3))
+    beyond = np.clip((shore - shelf) / 0.09, 0, None)
+    depth = 8 + 140 * np.minimum(shore / shelf, 1) ** 1.2 + 3300 * (1 - np.exp(-(beyond**1.3)))
+    rough = ground.noise("sea floor", 0.2, gain=0.6)
+    depth *= np.exp(0.18 * rough)
+    mounts = np.clip(ground.noise("seamounts", 0.07, octaves=1) - 1.9, 0, 1)
+    depth -= np.minimum(depth * 0.9, 3500 * mounts) * (beyond > 0.5)
+    return -np.maximum(depth, 2).astype(np.float32)
+
+
+def make_climate(ground: Ground, terrain: Terrain) -> tuple[Terrain, Climate]:
+    """Temperature, rain on the windward slopes, rivers down the valleys; the rivers carve the relief a little."""
+    v, _ = ground.box()
+    height = np.maximum(terrain.altitude, 0)
+    temperature = 17.5 + 7.0 * v - 0.0058 * height + 0.5 * ground.noise("warmth", 0.6, octaves=3)
+    temperature = temperature.astype(np.float32)
+
+    coarse = ground.coarse
+    low_height, low_dry = ground.coarser(height), ground.coarser(terrain.dry)
+    rain = ground.finer(windward_rain(coarse, low_height, low_dry))
+    rain *= np.exp(0.12 * ground.noise("rain", 0.25))
+    rain = (rain / rain[terrain.land].mean()) ** 0.85
+    rain = np.clip(rain * 780 / rain[terrain.land].mean(), 40, 3000)
+
+    river = rivers(ground, ground.coarser(terrain.land), low_height, low_dry, ground.coarser(rain))
+    river *= terrain.land
+    distance = ground.distance(river > 0)
+    valley = np.exp(-((distance / 0.012) ** 2))
+    altitude = np.where(terrain.dry, np.maximum(terrain.altitude * (1 - 0.25 * valley), 1), terrain.altitude)
+    evaporation = 180 + 46 * np.clip(temperature, 0, None)
+    moisture = rain / evaporation
+    lake = lakes(ground, terrain, river, moisture)
+    terrain = replace(terrain, altitude=altitude.astype(np.float32), lake=lake)
+    return terrain, Climate(temperature, rain, moisture.astype(np.float32), river, distance)
+
+
+def windward_rain(ground: Ground, height: np.ndarray, dry: np.ndarray) -> np.ndarray:
+    """Carry moist air over a turned copy of the coarse grid, row by row; it rains out where the air must rise."""
+    angle = ground.stream("wind").uniform(0, 360)
+    turned = ndimage.rotate(np.dstack([height, dry]).astype(float), angle, axes=(1, 0), order=1, cval=0.0)
+    high = ndimage.gaussian_filter(turned[..., 0], 0.006 * ground.short)
+    lift = np.clip(np.diff(high, axis=0, prepend=high[:1]), 0, None) / 60
+    air = np.ones(turned.shape[1])
+    rain = np.empty(turned.shape[:2])
+    per_row = 150 / ground.short  # so that the number of rows does not matter
+    for row in range(len(rain)):
+        over_land = turned[row, :, 1]
+        fall = np.clip((0.010 + 0.028 * lift[row] / per_row) * per_row, 0, 0.35) * air
+        rain[row] = fall / per_row
+        air = air - fall * over_land + (0.02 * over_land + 0.08 * (1 - over_land)) * per_row * (1 - air)
+        air = ndimage.gaussian_filter1d(air, 0.008 * ground.short)
+    rain = ndimage.gaussian_filter(rain, 0.02 * ground.short)
+    back = ndimage.rotate(rain, -angle, axes=(1, 0), order=1, mode="nearest", reshape=False)
+    top, left = ((big - small) // 2 for big, small in zip(back.shape, ground.shape))
+    return back[top : top + ground.shape[0], left : left + ground.shape[1]]
+
+
+def rivers(ground: Ground, land: np.ndarray, height: np.ndarray, dry: np.ndarray, rain: np.ndarray) -> np.ndarray:
+    """(rows, columns) float32 on the fine grid: share of the country's rain that passes, zero beside the rivers.
+
+    Every coarse cell drains to the sea along the way that stays lowest, which is how valleys join.
+    """
+    coarse = ground.coarse
+    mouths = np.flatnonzero(~dry)
+    valley = np.exp(1.1 * coarse.noise("valleys", 0.12, gain=0.7))
+    cost = np.where(dry, (0.06 + (height / 900) ** 1.5) * valley, 50.0)
+    length, previous, _ = travel(cost, mouths)
+    flow = np.where(land, rain, 0.0).ravel()
+    flow /= flow.sum()
+    order = np.argsort(-length.ravel(), kind="stable")
+    order = order[dry.ravel()[order]]
+    for cell in order.tolist():
+        flow[previous[cell]] += flow[cell]
+
+    limit = np.quantile(flow[land.ravel()], 0.965)
+    wet = np.flatnonzero((flow > limit) & dry.ravel())
+    row, column = np.divmod(np.arange(dry.size), coarse.shape[1])
+    shake = coarse.stream("banks").uniform(-0.35, 0.35, (2, dry.size))
+    at = np.stack([row, column]) + 0.5 + shake
+    at[:, wet] = 0.5 * at[:, wet] + 0.5 * at[:, previous[wet]]  # rounds the corners
+    scale = np.array([fine / few for fine, few in zip(ground.shape, coarse.shape)])[:, None, None]
+    along = np.linspace(0, 1, int(np.ceil(scale.max() * 2)) + 2)
+    path = (at[:, wet, None] * (1 - along) + at[:, previous[wet], None] * along) * scale
+    fine_row, fine_column = (
+        np.clip(position.astype(int), 0, side - 1) for position, side in zip(path, ground.shape)
+    )
+    river = np.zeros(ground.shape, np.float32)
+    np.maximum.at(river, (fine_row, fine_column), flow[wet, None].astype(np.float32))
+    return river
+
+
+def lakes(ground: Ground, terrain: Terrain, river: np.ndarray, moisture: np.ndarray) -> np.ndarray:
+    """A few lakes along rivers on flat and moist ground; (rows, columns) bool."""
+    coarse = ground.coarse
+    flat = ground.coarser(terrain.land & (terrain.slope < 3) & (moisture > 0.6) & (terrain.coast > 0.03))
+    near = np.exp(-ground.coarser(ground.distance(river > 0)) / 0.012)
+    places = choose(ground.stream("lakes"), flat * near**2, 9, 0.12 * coarse.short)
+    sizes = ground.stream("lake sizes").lognormal(np.log(2.5e-4), 1.0, len(places)) * river.size
+    lake = np.zeros(ground.shape, bool)
+    allowed = terrain.land & (terrain.coast > 0.015)
+    for number, (place, size) in enumerate(zip(to_fine(ground, places), sizes)):
+        if size < 1:
+            continue
+        window, part, _ = ground.patch(("lake", number), place, int(size), allowed, rough=0.8, reach=1.6)
+        lake[window] |= part
+    return lake
+
+
+def to_fine(ground: Ground, places: np.ndarray) -> list[tuple[int, int]]:
+    """Coarse cells as fine ones."""
+    factor = [fine / few for fine, few in zip(ground.shape, ground.coarse.shape)]
+    return [(int((row + 0.5) * factor[0]), int((column + 0.5) * factor[1])) for row, column in places]

@@ -1,0 +1,69 @@
+"""Reporter: phases, log lines and the (incumbent, bound) trajectory of one run; the way to stop it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Reporter:
+    """Silent by default; the command line draws it (see `cli.py`).
+
+    Attributes
+    ----------
+    lines : list of str
+        The log, each line with the seconds since the start.
+    seconds : dict of str to float
+        Time spent by phase.
+    trajectory : list of (seconds, incumbent, bound)
+        In the user's sense of the objective; infinite where not known yet.
+    stop : threading.Event
+        Once set, the solver is asked to stop and the best selection so far is kept.
+    """
+
+    def __init__(self) -> None:
+        self.started = time.perf_counter()
+        self.lines: list[str] = []
+        self.seconds: dict[str, float] = {}
+        self.trajectory: list[tuple[float, float, float]] = []
+        self.stop = threading.Event()
+        self.current = ""
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.perf_counter() - self.started
+
+    def log(self, text: str) -> None:
+        """Add to the log."""
+        self.lines.append(f"{self.elapsed:9.2f}  {text}")
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Name what is being done and count its time."""
+        begun = time.perf_counter()
+        self.current = name
+        self.show()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - begun
+
+    def progress(self, incumbent: float, bound: float) -> None:
+        """Remember where the solver is."""
+        if not self.trajectory or self.trajectory[-1][1:] != (incumbent, bound):
+            self.trajectory.append((self.elapsed, incumbent, bound))
+        self.show()
+
+    def show(self) -> None:
+        """Draw the state; nothing by default."""
+
+
+def relative_gap(objective: float, bound: float) -> float:
+    """|objective - bound| / |objective|; 0 where they are equal, infinite where one is not known."""
+    if objective == bound:
+        return 0.0
+    difference = abs(objective - bound)
+    return difference / abs(objective) if difference < float("inf") and objective != 0 else float("inf")

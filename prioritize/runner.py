@@ -1,0 +1,340 @@
+"""run(scenario) -> Run: the straight line. And the folder that a run leaves behind."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+import json
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from prioritize.errors import DataError, PrioritizeError
+from prioritize.evaluate import evaluate, recheck
+from prioritize.landscape import Landscape
+from prioritize.problem import Problem, compile_problem
+from prioritize.progress import Reporter
+from prioritize.scenario import Scenario, map_files, read_scenario
+from prioritize.solve import Solution, impossible_rows, solve
+from prioritize.source import Source, assemble
+from prioritize.write import write_selection
+
+SUMMARY = "summary.json"
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A scenario with its answer.
+
+    Attributes
+    ----------
+    scenario : Scenario
+        Resolved: every default written out.
+    problem : Problem
+        With the landscape and the targets.
+    solution : Solution
+    evaluation : DataFrame
+        Tidy: metric, feature, group, zone, value, unit.
+    inputs : dict of str to str
+        SHA-256 of every input file by name, and `key` over everything that decides the result.
+    reporter : Reporter
+        Log, seconds by phase, trajectory.
+    """
+
+    scenario: Scenario
+    problem: Problem
+    solution: Solution
+    evaluation: pd.DataFrame
+    inputs: dict[str, str]
+    reporter: Reporter
+
+    @property
+    def landscape(self) -> Landscape:
+        """The planning units and what is known of them."""
+        return self.problem.landscape
+
+    @property
+    def selection(self) -> np.ndarray:
+        """(U, Z) bool."""
+        return self.solution.selection
+
+    @cached_property
+    def summary(self) -> dict[str, Any]:
+        """What `summary.json` says."""
+        return summarise(self)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the run folder (all of it, or nothing) and return it."""
+        return save_run(self, Path(folder))
+
+
+def run(
+    scenario: Scenario | str | Path,
+    changes: Mapping[str, Any] | None = None,
+    *,
+    reporter: Reporter | None = None,
+    landscape: Landscape | None = None,
+) -> Run:
+    """Answer a scenario.
+
+    Parameters
+    ----------
+    scenario : Scenario or path of a scenario file
+    changes : mapping of dotted key to value, optional
+        As `--set` on the command line: `{"solver.gap": 0.01}`.
+    reporter : Reporter, optional
+    landscape : Landscape, optional
+        What `load_landscape(scenario)` gives, where the caller has it already.
+
+    Returns
+    -------
+    Run
+
+    Raises
+    ------
+    PrioritizeError
+        ScenarioError, DataError, InfeasibleError or SolveError: whose fault it is.
+
+    Examples
+    --------
+    >>> import prioritize as pz
+    >>> run = pz.run("scenarios/pa_only.toml")  # doctest: +SKIP
+    >>> run.summary["gap"]  # doctest: +SKIP
+    """
+    reporter = reporter or Reporter()
+    if not isinstance(scenario, Scenario):
+        scenario = read_scenario(scenario, changes)
+    with reporter.phase("read"):
+        inputs = input_hashes(scenario)
+        landscape = load_landscape(scenario) if landscape is None else landscape
+    for note in landscape.notes:
+        reporter.log(f"note: {note}")
+    units, features, zones = landscape.shape
+    reporter.log(f"{landscape.name}: {units} units, {features} features, {zones} zones, {landscape.amount.nnz} amounts")
+    with reporter.phase("compile"):
+        problem = make_problem(scenario, landscape)
+        program = compile_problem(problem)
+    edges = sum(len(group.weight) for group in program.edges)
+    reporter.log(f"program: {len(program.cost)} columns, {program.rows.shape[0]} rows, {edges} directed edges")
+    with reporter.phase("solve"):
+        solution = solve(program, scenario.solver, seed=scenario.seed, reporter=reporter)
+    with reporter.phase("evaluate"):
+        recheck(problem, solution.selection, solution.objective)
+        evaluation = evaluate(problem, solution.selection)
+    reporter.log(f"{solution.status}: objective {solution.objective:.10g}, bound {solution.bound:.10g}")
+    return Run(scenario, problem, solution, evaluation, inputs, reporter)
+
+
+def load_landscape(scenario: Scenario, opened: dict[str, Source] | None = None) -> Landscape:
+    """Scenario -> Landscape; `opened` keeps sources for scenarios that share one."""
+    key = json.dumps([scenario.plain()["landscape"], scenario.seed], sort_keys=True)
+    source = (opened or {}).get(key) or scenario.landscape.open(scenario.seed)
+    if opened is not None:
+        opened[key] = source
+    return assemble(source, scenario.landscape, scenario.zones, scenario.references())
+
+
+def make_problem(scenario: Scenario, landscape: Landscape) -> Problem:
+    """Scenario and Landscape -> Problem."""
+    return Problem(
+        landscape=landscape,
+        target=scenario.targets.targets(landscape),
+        denominator=scenario.targets.totals(landscape),
+        objective=scenario.objective,
+        constraints=tuple(scenario.constraints),
+        penalties=tuple(scenario.penalties),
+    )
+
+
+def check(path: str | Path, changes: Mapping[str, Any] | None = None) -> tuple[list[str], list[str]]:
+    """Everything that is wrong with a scenario, without solving it.
+
+    Returns
+    -------
+    (faults, facts)
+        Faults in the words of the errors; facts about the landscape and program, as far as they could be built.
+    """
+    faults: list[str] = []
+    facts: list[str] = []
+    try:
+        scenario = read_scenario(path, changes)
+        landscape = load_landscape(scenario)
+    except PrioritizeError as error:
+        return list(error.faults), facts
+    units, features, zones = landscape.shape
+    locked_in = int((landscape.status > 0).any(axis=1).sum())
+    locked_out = int((landscape.status < 0).all(axis=1).sum())
+    facts.append(f"{units} units ({locked_in} locked in, {locked_out} locked out), {features} features, {zones} zones")
+    for level, grouping in landscape.groups.items():
+        facts.append(
+            f"{level}: {len(grouping.names)} ({', '.join(grouping.names[:6])}{' ...' if len(grouping.names) > 6 else ''})"
+        )
+    facts.extend(f"note: {note}" for note in landscape.notes)
+    try:
+        problem = make_problem(scenario, landscape)
+        asked = int((problem.target > 0).sum())
+        facts.append(f"{asked} features have a target (relative targets are shares of: {scenario.targets.denominator})")
+        program = compile_problem(problem)
+        facts.append(f"{len(program.cost)} columns, {program.rows.shape[0]} rows")
+        faults.extend(impossible_rows(program))
+    except PrioritizeError as error:
+        faults.extend(error.faults)
+    return faults, facts
+
+
+def input_hashes(scenario: Scenario) -> dict[str, str]:
+    """SHA-256 of every file that the scenario names, and `key` over all that decides the result.
+
+    Raises
+    ------
+    DataError
+        If a file is missing.
+    """
+    files: set[Path] = set(scenario.landscape.files())
+    plain = scenario.plain()
+    plain.pop("output", None)
+
+    def collect(name: str) -> str:
+        bare = name.split("#")[0]
+        found = [Path(path) for path in glob.glob(bare)] if any(mark in bare for mark in "*?[") else [Path(bare)]
+        files.update(found)
+        return Path(name).name
+
+    anonymous = map_files(plain, collect)
+    hashes: dict[str, str] = {}
+    for path in sorted(files):
+        try:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise DataError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
+        name = path.name if path.name not in hashes else str(path)
+        hashes[name] = digest
+    decisive = json.dumps([version("prioritize"), anonymous, sorted(hashes.values())], sort_keys=True)
+    return {"key": hashlib.sha256(decisive.encode()).hexdigest(), **hashes}
+
+
+def summarise(run: Run) -> dict[str, Any]:
+    """The numbers that matter, for `summary.json` and the tables."""
+    table = run.evaluation
+    plain = table[(table["feature"] == "") & (table["zone"] == "")]
+
+    def one(metric: str) -> float:
+        return float(plain[(plain["metric"] == metric) & (plain["group"] == "")]["value"].iloc[0])
+
+    shares = plain[plain["metric"] == "area_share"]
+    zoned = table[(table["metric"] == "area") & (table["group"] == "all") & (table["zone"] != "")]
+    solution = run.solution
+    return {
+        "name": run.scenario.name,
+        "title": run.scenario.title,
+        "status": solution.status,
+        "objective": solution.objective,
+        "objective_kind": run.scenario.objective.kind,
+        "terms": {
+            metric.removeprefix("objective:"): float(value)
+            for metric, value in zip(table["metric"], table["value"], strict=True)
+            if metric.startswith("objective:")
+        },
+        "bound": solution.bound,
+        "gap": solution.gap,
+        "proof": proof_sentence(solution),
+        "cost": one("cost"),
+        "cost_new": one("cost_new"),
+        "cost_unit": run.landscape.cost_unit,
+        "boundary": one("boundary"),
+        "boundary_unit": run.landscape.length_unit,
+        "targets_met": int(one("targets_met")),
+        "targets": int(one("targets")),
+        "target_denominator": run.scenario.targets.denominator,
+        "units_selected": int(one("units")),
+        "units": run.landscape.shape[0],
+        "area_km2": float(plain[(plain["metric"] == "area") & (plain["group"] == "all")]["value"].iloc[0]),
+        "area_share": {group: float(value) for group, value in zip(shares["group"], shares["value"], strict=True)},
+        "zone_area_km2": {zone: float(value) for zone, value in zip(zoned["zone"], zoned["value"], strict=True)},
+        "seconds": {phase: round(seconds, 3) for phase, seconds in run.reporter.seconds.items()},
+        "seed": run.scenario.seed,
+        "solver": solution.solver,
+        "versions": {
+            "prioritize": version("prioritize"),
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("ortools", "numpy", "scipy", "numba")},
+        },
+        "inputs": run.inputs,
+    }
+
+
+def proof_sentence(solution: Solution) -> str:
+    """The gap in plain words."""
+    if solution.status == "optimal":
+        return "proven to be the best possible"
+    if not np.isfinite(solution.gap):
+        return f"no proof of how good this is ({solution.status.replace('_', ' ')})"
+    share = f"{100 * solution.gap:.2g}" if solution.gap < 0.1 else f"{100 * solution.gap:.0f}"
+    words = f"proven to be within {share} % of the best possible"
+    ends = {"time_limit": " (stopped by the time limit)", "interrupted": " (stopped by you)"}
+    return words + ends.get(solution.status, "")
+
+
+def save_run(run: Run, folder: Path) -> Path:
+    """Write a run folder beside its final place, then rename it: it is there whole or not at all.
+
+    Raises
+    ------
+    DataError
+        If `folder` holds something that is not a run.
+    """
+    guard_folder(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        write_selection(temporary, run.landscape, run.selection)
+        run.evaluation.to_parquet(temporary / "evaluation.parquet", index=False)
+        run.evaluation.to_csv(temporary / "evaluation.csv", index=False, lineterminator="\n")
+        (temporary / "scenario.toml").write_text(run.scenario.toml(folder.resolve()), encoding="utf-8")
+        (temporary / "log.txt").write_text("\n".join(run.reporter.lines) + "\n", encoding="utf-8")
+        trajectory = pd.DataFrame(run.reporter.trajectory, columns=["seconds", "incumbent", "bound"])
+        trajectory.to_csv(temporary / "progress.csv", index=False, lineterminator="\n")
+        (temporary / SUMMARY).write_text(json.dumps(run.summary, indent=2, allow_nan=True) + "\n", encoding="utf-8")
+        os.chmod(temporary, 0o755)
+        put_in_place(temporary, folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    return folder
+
+
+def guard_folder(folder: Path) -> None:
+    """Refuse to write over anything but a run (or an empty folder)."""
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"{folder}: is a file; name a folder for the run with --out")
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / SUMMARY).exists():
+        raise DataError(f"{folder}: holds files that are not a run; choose another folder with --out")
+
+
+def put_in_place(temporary: Path, folder: Path) -> None:
+    """Rename a finished folder over an older run."""
+    if folder.exists():
+        old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+        os.replace(folder, old / folder.name)
+        os.replace(temporary, folder)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        os.replace(temporary, folder)
+
+
+def read_summary(folder: Path) -> dict[str, Any] | None:
+    """The summary of a run folder; None where there is no valid run."""
+    try:
+        return json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

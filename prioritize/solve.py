@@ -1,0 +1,261 @@
+"""solve(program) -> Solution: impossible is said before, infeasible explained after, and nothing leaves unchecked."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import sparse
+
+from prioritize.errors import InfeasibleError, SolveError
+from prioritize.program import HARD, Builder, Extra, Program
+from prioritize.progress import Reporter, relative_gap
+from prioritize.solvers._config import SolverConfig
+from prioritize.solvers.milp import flatten
+from prioritize.solvers.process import solve_milp
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """A selection with its proof.
+
+    Attributes
+    ----------
+    selection : (U, Z) bool
+    objective, bound : float
+        In the user's sense: a minimised objective is never below its bound, a maximised one never above.
+    gap : float
+        |objective - bound| / |objective|.
+    status : str
+        optimal (gap below 1e-6), within_gap, time_limit or interrupted.
+    seconds : float
+    solver : str
+    """
+
+    selection: np.ndarray
+    objective: float
+    bound: float
+    gap: float
+    status: str
+    seconds: float
+    solver: str
+
+
+def solve(program: Program, solver: SolverConfig, *, seed: int = 1, reporter: Reporter | None = None) -> Solution:
+    """Find the best selection of a Program, and prove how good it is.
+
+    Parameters
+    ----------
+    program : Program
+    solver : SolverConfig
+        A member of `prioritize/solvers/`.
+    seed : int
+    reporter : Reporter, optional
+
+    Returns
+    -------
+    Solution
+
+    Raises
+    ------
+    InfeasibleError
+        No selection meets all hard rows; the faults say why.
+    SolveError
+        The solver failed, found nothing in time, or its answer cannot be made to meet every hard row.
+    """
+    reporter = reporter or Reporter()
+    impossible = impossible_rows(program)
+    if impossible:
+        raise InfeasibleError(impossible)
+    started = time.perf_counter()
+    outcome = solver.solve(program, seed, reporter)
+    if outcome.reason == "infeasible":
+        raise InfeasibleError(explain(program, seed))
+    if outcome.x is None:
+        why = (
+            "stopped by the user"
+            if outcome.reason == "interrupted"
+            else f"{solver.seconds:g} s were over"
+            if solver.seconds
+            else outcome.reason
+        )
+        raise SolveError(
+            f"{outcome.solver} found no selection that meets every target ({why}); "
+            "give it more time (solver.seconds), or look at `prioritize check`"
+        )
+    x = np.clip(np.round(outcome.x), program.lower, program.upper)
+    x = repair(program, x)
+    objective = program.objective(x)
+    bound = min(max(outcome.bound, obvious_bound(program)), objective)
+    gap = relative_gap(objective, bound)
+    status = {"optimal": "within_gap", "limit": "time_limit", "interrupted": "interrupted"}[outcome.reason]
+    if gap <= 1e-6:
+        status = "optimal"
+    return Solution(
+        selection=x.reshape(program.units, program.zones).astype(bool),
+        objective=program.sign * objective,
+        bound=program.sign * bound,
+        gap=gap,
+        status=status,
+        seconds=time.perf_counter() - started,
+        solver=outcome.solver,
+    )
+
+
+def obvious_bound(program: Program) -> float:
+    """What no selection can be below: every column at its cheapest, borders and shortfalls free."""
+    total = program.constant + float(np.minimum(program.cost * program.lower, program.cost * program.upper).sum())
+    return total + sum(float(np.minimum(e.cost * e.lower, e.cost * e.upper).sum()) for e in program.extras)
+
+
+def repair(program: Program, x: np.ndarray) -> np.ndarray:
+    """Close what a solver's tolerance left open: add the best free columns until every hard row is met.
+
+    Solvers accept a row that is short by 1e-9 of its largest coefficient, and CP-SAT one that is short by the rounding
+    of its coefficients; a target is met or it is not.
+
+    Raises
+    ------
+    SolveError
+        If adding alone cannot do it.
+    """
+    x = x.copy()
+    hard = ~np.isfinite(program.price) & np.isfinite(program.row_lower)
+    for _ in range(1000):
+        if not program.violations(x):
+            return x
+        short = np.where(hard, program.row_lower - program.rows @ x, 0.0)
+        open_rows = np.flatnonzero(short > 1e-9 * np.abs(program.row_lower))
+        if not open_rows.size:
+            break
+        taken = np.repeat(x.reshape(program.units, program.zones).any(axis=1), program.zones)
+        free = (program.upper > 0) & ~taken
+        part = program.rows[open_rows]
+        gain = np.zeros(len(x))
+        need = np.repeat(short[open_rows], np.diff(part.indptr))
+        np.add.at(gain, part.indices, np.clip(part.data, 0.0, need) / need)
+        gain[~free] = 0.0
+        if gain.max(initial=0.0) <= 0:
+            break
+        worth = gain / (np.maximum(program.cost, 0.0) + 1e-12 + np.abs(program.cost).mean() * 1e-6)
+        x[int(np.argmax(worth))] = 1.0
+    left = program.violations(x)
+    if left:
+        raise SolveError([f"the solver's selection breaks {name} by {amount:.6g}" for name, amount in left])
+    return x
+
+
+def relaxation(program: Program, *, seed: int = 1) -> float:
+    """Optimum of the LP relaxation, in the user's sense: unique, whatever the solver.
+
+    Raises
+    ------
+    SolveError
+        If the LP has no optimum.
+    """
+    milp = flatten(program, relax=True)
+    answer = solve_milp(milp, "glop", seed=seed, lp=True)
+    if answer.reason != "OPTIMAL" or answer.x is None:
+        raise SolveError(f"the LP relaxation has no optimum: {answer.reason} {answer.detail}")
+    return program.sign * milp.unscaled(float(milp.cost @ answer.x))
+
+
+def reach(program: Program, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Least and largest activity of each row, each unit in its best zone: two (R,) arrays (safe from outside)."""
+    rows = program.rows
+    low, high = np.zeros(rows.shape[0]), np.zeros(rows.shape[0])
+    if not rows.nnz:
+        return low, high
+    locked = program.lower[rows.indices] > 0
+    allowed = upper[rows.indices] > 0
+    unit = rows.indices // program.zones
+    row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+    first = np.flatnonzero(np.r_[True, (unit[1:] != unit[:-1]) | (row[1:] != row[:-1])])
+    for sums, pick, part in ((low, np.minimum, np.minimum), (high, np.maximum, np.maximum)):
+        value = np.where(locked, rows.data, np.where(allowed, part(rows.data, 0.0), 0.0))
+        np.add.at(sums, row[first], pick.reduceat(value, first))
+    return low, high
+
+
+def impossible_rows(program: Program) -> list[str]:
+    """Hard rows that no selection can meet, each with what is reachable and what stands in the way."""
+    low, high = reach(program, program.upper)
+    _, without_locks = reach(program, np.ones_like(program.upper))
+    faults = []
+    for row in range(program.rows.shape[0]):
+        need, most = program.row_lower[row], program.row_upper[row]
+        name, unit = program.row_names[row], program.row_units[row]
+        if program.price[row] == HARD and high[row] < need - 1e-9 * abs(need):
+            why = (
+                f"only {high[row]:.10g} is not locked out ({without_locks[row]:.10g} without the locks)"
+                if without_locks[row] > high[row] * (1 + 1e-12)
+                else f"only {high[row]:.10g} is there"
+            )
+            faults.append(f"{name} asks for {need:.10g} {unit}".rstrip() + f", {why}")
+        if low[row] > most + 1e-9 * abs(most):
+            faults.append(
+                f"{name} allows {most:.10g} {unit}".rstrip() + f", but locked-in units already take {low[row]:.10g}"
+            )
+    return faults
+
+
+def explain(program: Program, seed: int = 1) -> list[str]:
+    """The smallest set of hard rows to relax so that a selection exists, and by how much each.
+
+    A small integer program of its own: a slack and a switch for every side of every hard row, fewest switches first.
+    """
+    sides = []
+    for row in range(program.rows.shape[0]):
+        if program.price[row] == HARD and np.isfinite(program.row_lower[row]):
+            sides.append((row, 1.0, program.row_lower[row]))
+        if np.isfinite(program.row_upper[row]):
+            sides.append((row, -1.0, -program.row_upper[row]))
+    count = len(sides)
+    if not count:
+        return ["no selection fits the locks and zones together"]
+    columns = program.units * program.zones
+    row, sign = np.array([side[0] for side in sides]), np.array([side[1] for side in sides])
+    bound = np.array([side[2] for side in sides])
+    scale = np.maximum(np.abs(bound), 1e-12)
+    main = sparse.diags_array(sign / scale) @ program.rows[row]
+    worst = 1.0 + np.abs(main).sum(axis=1)
+    eye = sparse.eye_array(count)
+    builder = Builder(program.units, program.zones)
+    builder.lower[:], builder.upper[:] = program.lower, program.upper
+    builder.mandatory = program.mandatory
+    builder.add_extra(
+        Extra(
+            name="relaxed rows",
+            cost=np.r_[np.full(count, 1e-3 / count), np.ones(count)],
+            lower=np.zeros(2 * count),
+            upper=np.r_[worst, np.ones(count)],
+            integer=np.r_[np.zeros(count, bool), np.ones(count, bool)],
+            rows=sparse.vstack(
+                [
+                    sparse.hstack([main, eye, sparse.csr_array((count, count))]),
+                    sparse.hstack([sparse.csr_array((count, columns)), -eye, sparse.diags_array(worst)]),
+                ],
+                format="csr",
+            ),
+            row_lower=np.r_[bound / scale, np.zeros(count)],
+            row_upper=np.full(2 * count, np.inf),
+            row_names=(),
+            complete=lambda x: np.zeros(2 * count),
+        )
+    )
+    milp = flatten(replace(builder.build(), edges=(), extras=builder.build().extras))
+    answer = solve_milp(milp, "highs", gap=0.0, seconds=30.0, seed=seed)
+    if answer.x is None:
+        return ["no selection meets all hard rows together (the search for the rows to relax was cut off after 30 s)"]
+    x = np.round(answer.x[:columns])
+    activity = program.rows @ x
+    faults = []
+    for r, s, b in sides:
+        have = s * activity[r]
+        if have < b - 1e-9 * max(abs(b), 1e-12):
+            unit = program.row_units[r]
+            verb = "lower" if s > 0 else "raise"
+            faults.append(f"{verb} {program.row_names[r]} from {s * b:.10g} to {s * have:.10g} {unit}".rstrip())
+    head = f"no selection meets all hard rows together; {len(faults)} of {count} must give way, for example:"
+    return [head, *faults]

@@ -1,0 +1,249 @@
+"""OR-Tools MathOpt in a process of its own: the only module that imports ortools.
+
+Run as `python -m prioritize.solvers.mathopt`, it reads pickled requests on stdin and answers on stdout (see
+`process.py`, the other end). A process of its own because HiGHS cannot be interrupted through MathOpt and ignores
+Ctrl-C: here it writes each better solution to a file, and on `stop` that file is the answer. It also keeps a crash or
+the memory of a solver out of the user's notebook.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import pickle
+import re
+import struct
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+SOLVERS = {"highs": "HIGHS", "scip": "GSCIP", "cp_sat": "CP_SAT", "glop": "GLOP", "pdlp": "PDLP"}
+NUMBER = r"([-+]?(?:inf|[\d.]+(?:e[-+]?\d+)?))"
+#: how each solver's log prints (bound, incumbent)
+PROGRESS = {
+    "highs": re.compile(rf"^\s*[A-Za-z]?\s+\S+\s+\S+\s+\S+\s+[\d.]+%\s+{NUMBER}\s+{NUMBER}\s"),
+    "scip": re.compile(rf"\|\s*{NUMBER}\s*\|\s*{NUMBER}\s*\|\s*(?:Inf|[\d.]+%)\s*\|"),
+    "cp_sat": re.compile(rf"best:{NUMBER}\s+next:\[{NUMBER}"),
+}
+
+
+def send(stream: BinaryIO, message: Any) -> None:
+    """Write one frame: 8 bytes of length, then a pickle."""
+    body = pickle.dumps(message, protocol=5)
+    stream.write(struct.pack("<Q", len(body)))
+    stream.write(body)
+    stream.flush()
+
+
+def receive(stream: BinaryIO) -> Any:
+    """Read one frame; None at the end of the stream."""
+    head = stream.read(8)
+    if len(head) < 8:
+        return None
+    return pickle.loads(stream.read(struct.unpack("<Q", head)[0]))
+
+
+def parse_progress(solver: str, line: str) -> tuple[float, float] | None:
+    """(bound, incumbent) from a line of a solver's log, or None if it is another line."""
+    pattern = PROGRESS.get(solver)
+    found = pattern.search(line) if pattern else None
+    if not found:
+        return None
+    try:
+        first, second = float(found[1]), float(found[2])
+    except ValueError:
+        return None
+    return (second, first) if solver == "cp_sat" else (first, second)
+
+
+def model_proto(milp: Any) -> Any:
+    """MathOpt's ModelProto from the arrays of a Milp."""
+    from ortools.math_opt import model_pb2
+
+    proto = model_pb2.ModelProto()
+    columns = np.arange(len(milp.cost))
+    proto.variables.ids.extend(columns)
+    proto.variables.lower_bounds.extend(milp.lower)
+    proto.variables.upper_bounds.extend(milp.upper)
+    proto.variables.integers.extend((milp.kind == 1).tolist())
+    priced = np.flatnonzero(milp.cost)
+    proto.objective.linear_coefficients.ids.extend(priced)
+    proto.objective.linear_coefficients.values.extend(milp.cost[priced])
+    count = milp.rows.shape[0]
+    proto.linear_constraints.ids.extend(range(count))
+    proto.linear_constraints.lower_bounds.extend(milp.row_lower)
+    proto.linear_constraints.upper_bounds.extend(milp.row_upper)
+    matrix = proto.linear_constraint_matrix
+    matrix.row_ids.extend(np.repeat(np.arange(count), np.diff(milp.rows.indptr)))
+    matrix.column_ids.extend(milp.rows.indices)
+    matrix.coefficients.extend(milp.rows.data)
+    return proto
+
+
+def parameters(request: dict[str, Any], better: Path) -> Any:
+    """MathOpt's SolveParameters for a request."""
+    from ortools.math_opt.python import mathopt
+
+    solver = request["solver"]
+    options = mathopt.SolveParameters(
+        time_limit=None if request["seconds"] is None else datetime.timedelta(seconds=request["seconds"]),
+        relative_gap_tolerance=None if solver in ("glop", "pdlp") else request["gap"],
+        absolute_gap_tolerance=None if solver in ("glop", "pdlp") else 1e-9,
+        random_seed=request["seed"] % 2**31,
+    )
+    if solver == "highs":
+        # one thread: HiGHS's tree search is serial anyway, and the same bytes come out on any machine
+        options.highs.int_options["threads"] = 1
+        options.highs.double_options["primal_feasibility_tolerance"] = 1e-9
+        options.highs.double_options["mip_feasibility_tolerance"] = 1e-9
+        options.highs.bool_options["mip_improving_solution_save"] = True
+        options.highs.string_options["mip_improving_solution_file"] = str(better)
+        if request["lp"]:
+            options.highs.double_options["dual_feasibility_tolerance"] = 1e-9
+    elif solver == "scip":
+        options.threads = 1
+        options.gscip.real_params["numerics/feastol"] = 1e-9
+    elif solver == "cp_sat":
+        # interleaved search is deterministic whatever the number of cores
+        options.cp_sat.num_workers = 8
+        options.cp_sat.interleave_search = True
+    return options
+
+
+class Job:
+    """One solve: listens to the log, answers once, by the solver's result or by its best solution on `stop`."""
+
+    def __init__(self, request: dict[str, Any], out: BinaryIO):
+        from ortools.util.python import solve_interrupter
+
+        self.request, self.out = request, out
+        self.milp = request["milp"]
+        self.better = Path(tempfile.mkdtemp(prefix="prioritize-")) / "better.sol"
+        self.interrupter = solve_interrupter.SolveInterrupter()
+        self.bound, self.incumbent = -np.inf, np.inf
+        self.answered = threading.Lock()
+        self.version = ""
+
+    def log(self, lines: list[str]) -> None:
+        """Pass the solver's log on, with the bound and the incumbent where a line tells them."""
+        seen = None
+        for line in lines:
+            seen = parse_progress(self.request["solver"], line) or seen
+        if seen:
+            self.bound, self.incumbent = max(self.bound, seen[0]), min(self.incumbent, seen[1])
+        send(self.out, ("log", list(lines), self.bound, self.incumbent))
+
+    def answer(self, message: dict[str, Any]) -> None:
+        """Answer once; a later answer is dropped."""
+        if self.answered.acquire(blocking=False):
+            send(self.out, ("result", message))
+
+    def stop(self) -> None:
+        """Ask politely; HiGHS, which cannot listen, leaves its best solution so far and the process ends."""
+        self.interrupter.interrupt()
+        if self.request["solver"] != "highs":
+            return
+        x = read_better(self.better, len(self.milp.cost))
+        self.answer({"reason": "INTERRUPTED", "x": x, "bound": self.bound, "detail": "stopped by the user"})
+        self.better.unlink(missing_ok=True)
+        self.better.parent.rmdir()
+        os._exit(0)
+
+    def run(self) -> None:
+        """Solve and answer."""
+        from ortools.math_opt.python import mathopt
+
+        milp, solver = self.milp, self.request["solver"]
+        try:
+            started = time.perf_counter()
+            model = mathopt.Model.from_model_proto(model_proto(milp))
+            hint = self.request.get("hint")
+            extra = mathopt.ModelSolveParameters()
+            if hint is not None:
+                values = {variable: float(hint[variable.id]) for variable in model.variables()}
+                extra.solution_hints.append(mathopt.SolutionHint(variable_values=values))
+            self.log([f"model: {len(milp.cost)} columns, {milp.rows.shape[0]} rows, {milp.rows.nnz} coefficients, "
+                      f"handed over in {time.perf_counter() - started:.2f} s"])  # fmt: skip
+            result = mathopt.solve(
+                model,
+                getattr(mathopt.SolverType, SOLVERS[solver]),
+                params=parameters(self.request, self.better),
+                model_params=extra,
+                # LP solvers have no log worth a live line, and PDLP refuses a callback
+                msg_cb=None if self.request["lp"] else self.log,
+                interrupter=self.interrupter,
+            )
+            x = None
+            if result.has_primal_feasible_solution():
+                values = result.variable_values()
+                x = np.array([values[variable] for variable in model.variables()])
+            bound = result.dual_bound()
+            limit = result.termination.limit.name if result.termination.limit else ""
+            self.answer(
+                {
+                    "reason": "INTERRUPTED" if limit == "INTERRUPTED" else result.termination.reason.name,
+                    "x": x,
+                    "bound": bound,
+                    "detail": result.termination.detail,
+                }
+            )
+        except Exception as error:  # the binding raises odd types (AttributeError for an error status)
+            self.answer({"reason": "ERROR", "x": None, "bound": -np.inf, "detail": f"{type(error).__name__}: {error}"})
+        finally:
+            self.better.unlink(missing_ok=True)
+            if self.better.parent.exists():
+                self.better.parent.rmdir()
+
+
+def read_better(path: Path, columns: int) -> np.ndarray | None:
+    """The last improving solution that HiGHS wrote (objective, count, a value a line), or None if there is none."""
+    for _ in range(20):
+        try:
+            lines = path.read_text().split("\n")
+        except OSError:
+            return None
+        body = [line for line in lines[2:] if line.strip()]
+        if len(lines) > 2 and len(body) >= columns:
+            return np.array(body[:columns], dtype=np.float64)
+        time.sleep(0.05)  # it is being written at this moment
+    return None
+
+
+def main() -> None:
+    """Serve requests until stdin closes."""
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a solver prints on its own must not get between the frames
+    current: list[Job | None] = [None]
+    ready = threading.Semaphore(0)
+    waiting: list[dict[str, Any]] = []
+
+    def listen() -> None:
+        while True:
+            message = receive(sys.stdin.buffer)
+            if message is None:
+                os._exit(0)
+            if message[0] == "solve":
+                waiting.append(message[1])
+                ready.release()
+            elif message[0] == "stop" and current[0] is not None:
+                current[0].stop()
+
+    import ortools
+
+    send(out, ("hello", ortools.__version__))
+    threading.Thread(target=listen, daemon=True).start()
+    while True:
+        ready.acquire()
+        job = Job(waiting.pop(0), out)
+        current[0] = job
+        job.run()
+        current[0] = None
+
+
+if __name__ == "__main__":
+    main()

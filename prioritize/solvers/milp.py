@@ -1,0 +1,266 @@
+"""Program -> plain MILP arrays: edges, soft rows and extras become columns and rows, everything is scaled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import sparse
+
+from prioritize.program import Program
+
+CONTINUOUS, INTEGER, IMPLIED = 0, 1, 2
+#: grain of a continuous column where a solver knows only whole numbers
+STEP = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Milp:
+    """minimise cost.x subject to row_lower <= A x <= row_upper, lower <= x <= upper; N columns, M rows.
+
+    The first `program.units * program.zones` columns are the selection. Values are scaled: an objective value `v` of
+    these arrays stands for `v * objective_scale + offset` of the program.
+
+    Attributes
+    ----------
+    cost, lower, upper : (N,) float64
+    kind : (N,) int8
+        CONTINUOUS, INTEGER, or IMPLIED: continuous, but whole in some optimum.
+    rows : (M, N) CSR, each row divided by its largest coefficient
+    row_lower, row_upper : (M,) float64
+    objective_scale, offset : float
+    """
+
+    cost: np.ndarray
+    lower: np.ndarray
+    upper: np.ndarray
+    kind: np.ndarray
+    rows: sparse.csr_array
+    row_lower: np.ndarray
+    row_upper: np.ndarray
+    objective_scale: float
+    offset: float
+
+    def unscaled(self, value: float) -> float:
+        """An objective value of these arrays, in the program's numbers."""
+        return value * self.objective_scale + self.offset
+
+    def text(self) -> str:
+        """The model written out, a line a row: what the golden tests hold on to."""
+
+        def term(coefficient: float, column: int) -> str:
+            return f"{coefficient:+.6g} x{column}"
+
+        lines = ["minimise " + " ".join(term(c, k) for k, c in enumerate(self.cost) if c)]
+        for row in range(self.rows.shape[0]):
+            span = slice(self.rows.indptr[row], self.rows.indptr[row + 1])
+            body = " ".join(term(c, k) for c, k in zip(self.rows.data[span], self.rows.indices[span], strict=True))
+            lines.append(f"{self.row_lower[row]:.6g} <= {body} <= {self.row_upper[row]:.6g}")
+        for column in range(len(self.cost)):
+            kind = "int" if self.kind[column] == INTEGER else "real"
+            lines.append(f"{self.lower[column]:.6g} <= x{column} <= {self.upper[column]:.6g} {kind}")
+        return "\n".join(lines) + "\n"
+
+
+def merge_pairs(
+    tail: np.ndarray, head: np.ndarray, weight: np.ndarray, units: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Directed edges to pairs (i < j) with the weight in each direction: (i, j, weight i->j, weight j->i)."""
+    low, high = np.minimum(tail, head).astype(np.int64), np.maximum(tail, head).astype(np.int64)
+    key, where = np.unique(low * units + high, return_inverse=True)
+    forward, backward = np.zeros(len(key)), np.zeros(len(key))
+    np.add.at(forward, where, np.where(tail <= head, weight, 0.0))
+    np.add.at(backward, where, np.where(tail > head, weight, 0.0))
+    return (key // units).astype(np.int32), (key % units).astype(np.int32), forward, backward
+
+
+def flatten(program: Program, *, relax: bool = False) -> Milp:
+    """Write a Program as one MILP.
+
+    A pair of edges between i and j costs w_ij (y_i - m) + w_ji (y_j - m) with m = min(y_i, y_j): one column m and the
+    rows m <= y_i, m <= y_j, half the rows of the absolute-value form and the same relaxation. A pair with a locked end
+    is linear and needs neither.
+
+    Parameters
+    ----------
+    program : Program
+    relax : bool
+        Drop integrality (the LP relaxation).
+
+    Returns
+    -------
+    Milp
+    """
+    units, zones = program.units, program.zones
+    columns = units * zones
+    cost = program.cost.copy()
+    offset = program.constant
+    blocks_cost, blocks_lower, blocks_upper = [cost], [program.lower], [program.upper]
+    blocks_kind = [np.full(columns, INTEGER, np.int8)]
+    triplets: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    row_lower: list[np.ndarray] = []
+    row_upper: list[np.ndarray] = []
+    width, height = columns, 0
+
+    def add_rows(row: np.ndarray, column: np.ndarray, value: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+        nonlocal height
+        triplets.append((row + height, column, value))
+        row_lower.append(low)
+        row_upper.append(high)
+        height += len(low)
+
+    def add_columns(c: np.ndarray, low: np.ndarray, high: np.ndarray, kind: int | np.ndarray) -> int:
+        nonlocal width
+        blocks_cost.append(c)
+        blocks_lower.append(low)
+        blocks_upper.append(high)
+        blocks_kind.append(np.broadcast_to(np.asarray(kind, np.int8), len(c)))
+        first = width
+        width += len(c)
+        return first
+
+    # one zone a unit
+    if zones > 1 or program.mandatory:
+        unit = np.repeat(np.arange(units), zones)
+        one = np.ones(units)
+        low = one if program.mandatory else np.full(units, -np.inf)
+        add_rows(unit, np.arange(columns), np.ones(columns), low, one)
+
+    # edges
+    lower, upper = program.lower.reshape(units, zones), program.upper.reshape(units, zones)
+    for group in program.edges:
+        members = np.asarray(group.zones)
+        surely = lower[:, members].sum(axis=1) >= 1
+        never = upper[:, members].sum(axis=1) <= 0
+        tail, head, weight = group.tail, group.head, group.weight
+        linear = np.zeros(units)
+        leaves = surely[tail] & ~surely[head]  # costs weight * (1 - y_head)
+        np.add.at(linear, head[leaves], -weight[leaves])
+        offset += float(weight[leaves].sum())
+        enters = ~surely[tail] & ~never[tail] & never[head]  # costs weight * y_tail
+        np.add.at(linear, tail[enters], weight[enters])
+        undecided = ~(surely | never)[tail] & ~(surely | never)[head]
+        i, j, forward, backward = merge_pairs(tail[undecided], head[undecided], weight[undecided], units)
+        np.add.at(linear, i, forward)
+        np.add.at(linear, j, backward)
+        cost.reshape(units, zones)[:, members] += linear[:, None]
+        pairs = len(i)
+        first = add_columns(-(forward + backward), np.zeros(pairs), np.ones(pairs), IMPLIED)
+        for end in (i, j):
+            row = np.repeat(np.arange(pairs), len(members) + 1)
+            column = np.column_stack(
+                [first + np.arange(pairs), end[:, None].astype(np.int64) * zones + members]
+            ).ravel()
+            sign = np.tile(np.r_[1.0, -np.ones(len(members))], pairs)
+            add_rows(row, column, sign, np.full(pairs, -np.inf), np.zeros(pairs))
+
+    # soft rows
+    soft = np.flatnonzero(np.isfinite(program.price))
+    biggest = np.ones(program.rows.shape[0])
+    if program.rows.nnz:
+        starts = program.rows.indptr[:-1]
+        filled = np.diff(program.rows.indptr) > 0
+        biggest[filled] = np.maximum.reduceat(np.abs(program.rows.data), starts[filled])
+        biggest[biggest == 0] = 1.0
+    # slack columns are counted in units of their own target so that they run from 0 to 1
+    size = np.maximum(program.row_lower[soft], 1e-12)
+    deepest = program.rows[soft].minimum(0.0).sum(axis=1) if len(soft) else np.zeros(0)
+    first_slack = add_columns(program.price[soft] * size, np.zeros(len(soft)), 1.0 - deepest / size, CONTINUOUS)
+
+    # extras
+    first_extra = []
+    for extra in program.extras:
+        first_extra.append(
+            add_columns(extra.cost, extra.lower, extra.upper, np.where(extra.integer, INTEGER, CONTINUOUS))
+        )
+
+    local = [sparse.coo_array((value, (row, column)), shape=(height, width)) for row, column, value in triplets]
+    parts = [sum(local[1:], local[0]).tocsr()] if local else []
+    lows, highs = list(row_lower), list(row_upper)
+    if program.rows.shape[0]:
+        main = program.rows.copy() if program.rows.data.dtype == np.float64 else program.rows.astype(np.float64)
+        main.data /= np.repeat(biggest, np.diff(main.indptr))
+        main.resize((main.shape[0], width))
+        if len(soft):
+            slack = sparse.coo_array(
+                (size / biggest[soft], (soft, first_slack + np.arange(len(soft)))), shape=main.shape
+            )
+            main = (main + slack).tocsr()
+        parts.append(main)
+        lows.append(program.row_lower / biggest)
+        highs.append(program.row_upper / biggest)
+    for extra, first in zip(program.extras, first_extra, strict=True):
+        block = extra.rows.tocoo()
+        row, column = block.coords
+        shifted = np.where(column < columns, column, column - columns + first)
+        parts.append(sparse.coo_array((block.data, (row, shifted)), shape=(block.shape[0], width)).tocsr())
+        lows.append(extra.row_lower)
+        highs.append(extra.row_upper)
+    rows = (
+        sparse.vstack(parts, format="csr") if len(parts) > 1 else (parts[0] if parts else sparse.csr_array((0, width)))
+    )
+    rows.sort_indices()
+
+    every = np.concatenate(blocks_cost)
+    magnitude = np.abs(every[every != 0])
+    objective_scale = float(np.median(magnitude)) if magnitude.size else 1.0
+    return Milp(
+        cost=every / objective_scale,
+        lower=np.concatenate(blocks_lower),
+        upper=np.concatenate(blocks_upper),
+        kind=np.full(width, CONTINUOUS, np.int8) if relax else np.concatenate(blocks_kind),
+        rows=rows,
+        row_lower=np.concatenate(lows) if lows else np.zeros(0),
+        row_upper=np.concatenate(highs) if highs else np.zeros(0),
+        objective_scale=objective_scale,
+        offset=offset,
+    )
+
+
+def integral(milp: Milp, resolution: float = 1e7) -> tuple[Milp, float]:
+    """A relaxation with whole coefficients and whole columns, for solvers that know nothing else (CP-SAT).
+
+    Each finite row is multiplied by `resolution` and rounded so that what was feasible stays feasible (coefficients of
+    a lower bound up, its bound down; the reverse for an upper bound); costs are rounded down. Continuous columns run
+    in steps of `STEP`. So the solver's bound, less the returned correction, is a bound of the original.
+
+    Returns
+    -------
+    (Milp, float)
+        And the most by which the steps can make an optimum dearer, in the objective of the returned Milp.
+    """
+    stepped = milp.kind == CONTINUOUS
+    step = np.where(stepped, STEP, 1.0)
+    cost = milp.cost * step
+    base = (milp.rows @ sparse.diags_array(step)).tocsr()
+    peak = np.abs(base).max(axis=1).toarray().ravel() if base.nnz else np.ones(base.shape[0])
+    fraction = np.zeros(len(peak))
+    np.maximum.at(
+        fraction, np.repeat(np.arange(len(peak)), np.diff(base.indptr)), np.abs(base.data - np.round(base.data))
+    )
+    # rows that are whole already (one zone a unit, m <= y) stay as they are
+    factor = np.where(fraction == 0, 1.0, resolution / np.where(peak > 0, peak, 1.0))
+    scaled = (sparse.diags_array(factor) @ base).tocsr()
+    parts, lows, highs = [], [], []
+    for given, low_side in ((np.isfinite(milp.row_lower), True), (np.isfinite(milp.row_upper), False)):
+        block = scaled[given]
+        block.data = np.ceil(block.data) if low_side else np.floor(block.data)
+        parts.append(block)
+        bound = (milp.row_lower if low_side else milp.row_upper)[given] * factor[given]
+        lows.append(np.floor(bound + 1e-9) if low_side else np.full(len(bound), -np.inf))
+        highs.append(np.full(len(bound), np.inf) if low_side else np.ceil(bound - 1e-9))
+    rows = sparse.vstack(parts, format="csr")
+    rows.sort_indices()
+    relaxed = replace(
+        milp,
+        # no column is ever negative, so rounding a cost down never overstates the bound
+        cost=np.floor(cost * resolution),
+        lower=np.ceil(milp.lower / step - 1e-6),
+        upper=np.floor(milp.upper / step + 1e-6),
+        kind=np.full(len(step), INTEGER, np.int8),
+        rows=rows,
+        row_lower=np.concatenate(lows),
+        row_upper=np.concatenate(highs),
+        objective_scale=milp.objective_scale / resolution,
+    )
+    return relaxed, float(np.sum(np.abs(cost[stepped]))) * resolution
