@@ -6,9 +6,16 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
-settings.register_profile("prioritize", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+# no shrinking: counting all selections of a case again and again takes minutes, and 3x3 grids are small enough to read
+settings.register_profile(
+    "prioritize",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+)
 settings.load_profile("prioritize")
 
 REFERENCE_DATA = Path(os.environ.get("PRIORITIZE_REFERENCE_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))

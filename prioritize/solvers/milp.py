@@ -232,7 +232,8 @@ def integral(milp: Milp, resolution: float = 1e7) -> tuple[Milp, float]:
     stepped = milp.kind == CONTINUOUS
     step = np.where(stepped, STEP, 1.0)
     cost = milp.cost * step
-    base = (milp.rows @ sparse.diags_array(step)).tocsr()
+    base = milp.rows.copy()
+    base.data = base.data * step[base.indices]
     peak = np.abs(base).max(axis=1).toarray().ravel() if base.nnz else np.ones(base.shape[0])
     fraction = np.zeros(len(peak))
     np.maximum.at(
@@ -240,27 +241,40 @@ def integral(milp: Milp, resolution: float = 1e7) -> tuple[Milp, float]:
     )
     # rows that are whole already (one zone a unit, m <= y) stay as they are
     factor = np.where(fraction == 0, 1.0, resolution / np.where(peak > 0, peak, 1.0))
-    scaled = (sparse.diags_array(factor) @ base).tocsr()
+    row = np.repeat(np.arange(len(peak)), np.diff(base.indptr))
+    on_step = stepped[base.indices]
+    # the small coefficient of a step would suffer most from rounding: choose the row's factor so that it is whole
+    grain = np.abs(base.data[on_step]) * factor[row[on_step]]
+    factor[row[on_step]] *= np.where(grain >= 1, np.floor(grain + 1e-9) / np.maximum(grain, 1e-300), 1.0)
+    scaled = base.copy()
+    scaled.data = base.data * factor[row]
+    scaled.data[on_step] = np.round(scaled.data[on_step])
+    # as fine as 64-bit sums allow
+    fine = 1e15 / max(1.0, float(np.sum(np.abs(milp.cost) * np.maximum(np.abs(milp.lower), np.abs(milp.upper)))))
     parts, lows, highs = [], [], []
     for given, low_side in ((np.isfinite(milp.row_lower), True), (np.isfinite(milp.row_upper), False)):
         block = scaled[given]
         block.data = np.ceil(block.data) if low_side else np.floor(block.data)
         parts.append(block)
         bound = (milp.row_lower if low_side else milp.row_upper)[given] * factor[given]
-        lows.append(np.floor(bound + 1e-9) if low_side else np.full(len(bound), -np.inf))
-        highs.append(np.full(len(bound), np.inf) if low_side else np.ceil(bound - 1e-9))
+        whole = fraction[given] == 0
+        # a sum of whole numbers that is at least 2.25 is at least 3; the bound of a rounded row moves outwards
+        low = np.where(whole, np.ceil(bound - 1e-9), np.floor(bound))
+        high = np.where(whole, np.floor(bound + 1e-9), np.ceil(bound))
+        lows.append(low if low_side else np.full(len(bound), -np.inf))
+        highs.append(np.full(len(bound), np.inf) if low_side else high)
     rows = sparse.vstack(parts, format="csr")
     rows.sort_indices()
     relaxed = replace(
         milp,
         # no column is ever negative, so rounding a cost down never overstates the bound
-        cost=np.floor(cost * resolution),
+        cost=np.floor(cost * fine),
         lower=np.ceil(milp.lower / step - 1e-6),
         upper=np.floor(milp.upper / step + 1e-6),
         kind=np.full(len(step), INTEGER, np.int8),
         rows=rows,
         row_lower=np.concatenate(lows),
         row_upper=np.concatenate(highs),
-        objective_scale=milp.objective_scale / resolution,
+        objective_scale=milp.objective_scale / fine,
     )
-    return relaxed, float(np.sum(np.abs(cost[stepped]))) * resolution
+    return relaxed, float(np.sum(np.abs(cost[stepped]))) * fine
