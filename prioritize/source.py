@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import fnmatch
+import io
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -313,19 +315,24 @@ def read_table(path: Path, what: str = "table") -> pd.DataFrame:
         raise DataError(f"{path}: is a folder, not a {what}") from None
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: not UTF-8 text (byte {error.start}); save the {what} as UTF-8") from None
-    lines = [line for line in text.splitlines() if line.strip()]
-    if not lines:
+    header = text.lstrip().partition("\n")[0]
+    if not header.strip():
         raise DataError(f"{path}: the {what} is empty")
-    header = lines[0]
-    delimiter = next((mark for mark in ("\t", ",", ";") if mark in header), None)
-    separator = delimiter if delimiter is not None else r"\s+"
-    import io
-
+    delimiter = next((mark for mark in ("\t", ",", ";") if mark in header), r"\s+")
     try:
-        table = pd.read_csv(
-            io.StringIO("\n".join(lines)), sep=separator, skipinitialspace=True, index_col=False, engine="c"
-        )
-    except (pd.errors.ParserError, ValueError) as error:
+        with warnings.catch_warnings():
+            # a row longer than the header would lose its last fields with no more than a warning
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(
+                io.StringIO(text),
+                sep=delimiter,
+                skipinitialspace=True,
+                index_col=False,
+                keep_default_na=False,  # "NA" is Namibia, or a name
+                na_values=[""],
+                skip_blank_lines=True,
+            )
+    except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
         raise DataError(f"{path}: not a regular {what}: {str(error).strip()}") from None
     table.columns = [str(column).strip().strip('"') for column in table.columns]
     return table

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import sparse
+from scipy.special import ndtr
 
 from prioritize.errors import DataError
 from prioritize.landscape import Landscape, some
@@ -77,9 +78,9 @@ def ferrier(landscape: Landscape, targets: ArrayLike, selection: ArrayLike) -> s
     Notes
     -----
     Ferrier, Pressey and Barrett 2000, doi 10.1016/S0006-3207(99)00149-4, computed as in `rcpp_ferrier_score.cpp` of
-    prioritizr, whose digits this reproduces: its spread is sqrt(S2 - S^2/n^2) and its tail of the normal
-    distribution uses exp(-sqrt(x)/2), neither of which is the textbook formula. A selection of a single unit, for
-    which prioritizr answers NaN, is treated as the formula suggests: without the unit there is nothing.
+    prioritizr 8, whose digits this reproduces. That code takes sqrt(S2 - S^2/n^2) for the spread of the n amounts,
+    where the textbook has sqrt(S2/n - S^2/n^2). For a selection of a single unit prioritizr answers NaN; here the
+    other units of such a portfolio are none and meet a target only if it is zero.
     """
     goals = np.asarray(targets, dtype=np.float64)
     units, features, _ = landscape.shape
@@ -111,13 +112,13 @@ def ferrier(landscape: Landscape, targets: ArrayLike, selection: ArrayLike) -> s
 
     def chance(wanted: np.ndarray, members: int) -> np.ndarray:
         """Of a random portfolio of so many of the other units: its chance to hold what is wanted."""
-        if members == 0:
+        if members < 1 or members > units - 1:  # none, or more than there are: such portfolios hold nothing
             return (wanted <= 0).astype(np.float64)
         smaller = members if members <= (units - 1) / 2 else units - 1 - members
         error = spread * np.sqrt(smaller) / members
         gap = wanted / members - mean
         z = np.divide(gap, error, out=np.zeros_like(gap), where=error >= 1e-11)
-        return np.where(error < 1e-11, gap <= 0, tail(z))
+        return np.where(error < 1e-11, gap <= 0, ndtr(-z))
 
     reachable = rest - amount >= target
     removed = np.where(reachable, chance(target, size - 1), 0.0)
@@ -145,12 +146,3 @@ def held_amounts(landscape: Landscape, selection: ArrayLike) -> sparse.csr_array
     held = sparse.csr_array(held)
     held.eliminate_zeros()
     return held
-
-
-def tail(z: np.ndarray) -> np.ndarray:
-    """Upper tail of the normal distribution, in the approximation that C-Plan and prioritizr use."""
-    x = np.minimum(np.abs(z), 50.0)
-    t = 1.0 / (1.0 + 0.23164 * x)
-    series = t * (0.31938 + t * (-0.35656 + t * (1.78148 + t * (-1.82126 + t * 1.33027))))
-    upper = series * 0.3989 * np.exp(-np.sqrt(x) / 2.0)
-    return np.where(z < 0, 1.0 - upper, upper)
