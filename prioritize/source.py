@@ -332,7 +332,11 @@ def read_table(path: Path, what: str = "table") -> pd.DataFrame:
                 na_values=[""],
                 skip_blank_lines=True,
             )
-    except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
+    except pd.errors.ParserWarning:
+        raise DataError(
+            f"{path}: rows have more values than the header has columns; is a decimal comma among them?"
+        ) from None
+    except (pd.errors.ParserError, ValueError) as error:
         raise DataError(f"{path}: not a regular {what}: {str(error).strip()}") from None
     table.columns = [str(column).strip().strip('"') for column in table.columns]
     return table

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -98,13 +97,7 @@ class ProjectFiles:
                 self.faults.add(f"{self.project}: the key {key} is missing; add a line such as `{key} file.dat`")
             return None
         try:
-            with warnings.catch_warnings():
-                # pandas only warns when rows are longer than the header, and then drops what is too much
-                warnings.simplefilter("error", pd.errors.ParserWarning)
-                frame = read_table(path, f"{key} file")
-        except pd.errors.ParserWarning:
-            self.faults.add(f"{path}: rows have more values than the header has columns; use a decimal point")
-            return None
+            frame = read_table(path, f"{key} file")
         except DataError as error:
             for message in error.faults:
                 self.faults.add(f"{message} (named by {key} in {self.project.name})")
