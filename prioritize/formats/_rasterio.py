@@ -23,11 +23,32 @@ from rasterio.windows import Window
 
 from prioritize.errors import DataError, Faults, PrioritizeError
 from prioritize.landscape import some
+from prioritize.source import LandscapeConfig
 
 Align = Literal["nearest", "bilinear"]
 
 RASTER_SUFFIXES = frozenset(
-    [".tif", ".tiff", ".gtiff", ".vrt", ".img", ".asc", ".bil", ".bip", ".bsq", ".flt", ".grd", ".nc", ".hdf", ".h5", ".jp2", ".rst", ".sdat", ".png", ".jpg"]
+    [
+        ".tif",
+        ".tiff",
+        ".gtiff",
+        ".vrt",
+        ".img",
+        ".asc",
+        ".bil",
+        ".bip",
+        ".bsq",
+        ".flt",
+        ".grd",
+        ".nc",
+        ".hdf",
+        ".h5",
+        ".jp2",
+        ".rst",
+        ".sdat",
+        ".png",
+        ".jpg",
+    ]
 )
 
 # 4 M values are 32 MB as float64: large enough to keep GDAL busy, small beside the amounts themselves
@@ -84,6 +105,16 @@ class Frame:
     shape: tuple[int, int]
     transform: Affine
     crs: pyproj.CRS | None
+
+
+@contextmanager
+def catching(faults: Faults, where: str = "") -> Iterator[None]:
+    """Remember what is wrong inside the block, after the key of the scenario that is to blame, and go on."""
+    try:
+        yield
+    except PrioritizeError as error:
+        for fault in error.faults:
+            faults.add(f"{where}: {fault}" if where else fault)
 
 
 def split_reference(reference: str | Path) -> tuple[Path, int | None]:
@@ -205,11 +236,9 @@ def feature_bands(references: Iterable[str], faults: Faults) -> list[Band]:
             if not matches:
                 faults.add(f"{reference}: no file matches; correct landscape.features")
         for file in files:
-            try:
+            with catching(faults):
                 for item in bands_of(file):
                     found.setdefault((item.path, item.index), item)
-            except PrioritizeError as error:
-                faults.catch(error)
     # many tools write one and the same description ("layer") into every file they make
     often = Counter(band.name for band in found.values())
     counts = Counter(band.path for band in found.values())
@@ -281,12 +310,16 @@ def difference(frame: Frame, template: Frame) -> str | None:
     if frame.shape != template.shape:
         return f"{_shape(frame.shape)}, but {template.name} has {_shape(template.shape)}"
     rows, columns = template.shape
-    for corner in ((0, 0), (columns, 0), (0, rows), (columns, rows)):
-        # the corner of one grid in cells of the other
-        column, row = ~template.transform * (frame.transform * corner)
-        if not (abs(column - corner[0]) <= GRID_TOLERANCE and abs(row - corner[1]) <= GRID_TOLERANCE):
-            return f"{_origin(frame.transform)}, but {template.name} has {_origin(template.transform)}"
+    corners = np.array([[0, columns, 0, columns], [0, 0, rows, rows], [1, 1, 1, 1]], dtype=np.float64)
+    # the corners of one grid in cells of the other
+    moved = np.linalg.solve(_matrix(template.transform), _matrix(frame.transform) @ corners)
+    if not np.abs(moved - corners).max() <= GRID_TOLERANCE:
+        return f"{_origin(frame.transform)}, but {template.name} has {_origin(template.transform)}"
     return None
+
+
+def _matrix(transform: Affine) -> np.ndarray:
+    return np.array([*transform[:6], 0.0, 0.0, 1.0]).reshape(3, 3)
 
 
 def _shape(shape: tuple[int, int]) -> str:
@@ -420,6 +453,27 @@ def check_feature(band: Band, total: float, valid: int) -> None:
         )
     if not np.isfinite(total):
         raise DataError(f"{band.where}: feature '{band.name}' holds infinite values; correct the layer")
+
+
+def group_references(config: LandscapeConfig) -> dict[str, str]:
+    """References of the layers of labels, by the key that names each; short names resolved."""
+    levels = {"regions": config.regions} if isinstance(config.regions, str) else dict(config.regions or {})
+    named = {key if key == "regions" else f"regions.{key}": reference for key, reference in levels.items()}
+    if config.realm is not None:
+        named["realm"] = config.realm
+    return {key: config.layers.get(reference, reference) for key, reference in named.items()}
+
+
+def number_references(config: LandscapeConfig) -> dict[str, str]:
+    """References of the layers of numbers (cost and locks), by the key that names each; short names resolved."""
+    named = {"cost": config.cost, "locked_in": config.locked_in, "locked_out": config.locked_out}
+    return {key: config.layers.get(value, value) for key, value in named.items() if isinstance(value, str)}
+
+
+def feature_references(config: LandscapeConfig) -> list[str]:
+    """References and globs of the features; short names resolved."""
+    listed = [config.features] if isinstance(config.features, str) else list(config.features or [])
+    return [config.layers.get(reference, reference) for reference in listed]
 
 
 def names_table(path: Path) -> Path:

@@ -13,7 +13,7 @@ import pyproj
 from pydantic import Field
 from scipy import sparse
 
-from prioritize.errors import DataError, Faults, PrioritizeError
+from prioritize.errors import DataError, Faults
 from prioritize.formats import _rasterio as rio
 from prioritize.formats._grid import grid_graph
 from prioritize.landscape import Graph, some
@@ -47,27 +47,31 @@ class Raster(LandscapeConfig):
             With every fault found.
         """
         faults = Faults(DataError)
-        template = self._template()
+        if self.features is None:
+            faults.add(
+                'landscape.features is missing: name the feature rasters, as in "features/*.tif" '
+                "(or write features = [] if there are none)"
+            )
+        bands = rio.feature_bands(rio.feature_references(self), faults)
+        try:
+            template = self._template()
+        except DataError as error:
+            # nothing to compare the layers with: tell what is known so far
+            faults.catch(error)
+            raise DataError(faults.messages) from None
         with rio.open_raster(template.path) as dataset:
             frame = rio.frame_of(dataset)
-        reader = Reader(frame, self.align, nearest=frozenset(self._flags()))
-        cell, notes = self._units(template, reader)
-        bands = self._bands(faults)
-        for what, reference in self._references().items():
-            try:
+        flags = {self.layers.get(item, item) for item in (self.units, self.locked_in, self.locked_out) if item}
+        reader = Reader(frame, self.align, nearest=frozenset(flags))
+        for what, reference in {**rio.number_references(self), **rio.group_references(self)}.items():
+            with rio.catching(faults, f"landscape.{what}"):
                 reader.check(rio.one_band(reference))
-            except PrioritizeError as error:
-                for fault in error.faults:
-                    faults.add(f"landscape.{what}: {fault}")
-        usable = []
         for band in bands:
-            try:
+            with rio.catching(faults):
                 reader.check(band)
-                usable.append(band)
-            except PrioritizeError as error:
-                faults.catch(error)
         faults.raise_any()
-        amount, total = read_amounts(usable, reader, cell, faults)
+        cell, notes = self._units(template, reader)
+        amount, total = read_amounts(bands, reader, cell, faults)
         faults.raise_any()
         area_km2, graph, how = measure(cell, frame)
 
@@ -92,42 +96,15 @@ class Raster(LandscapeConfig):
 
     def files(self) -> list[Path]:
         """Every file that the landscape depends on."""
-        references = [*self._references().values(), *self._feature_references(), *self.layers.values()]
+        groups = rio.group_references(self).values()
+        references = [*rio.number_references(self).values(), *groups, *rio.feature_references(self)]
+        references += [*self.layers.values(), *([self.units] if self.units else [])]
+        tables = [rio.names_table(path) for reference in groups for path in rio.paths_of(reference)]
         paths = [path for reference in references for path in rio.paths_of(reference)]
-        labelled = [rio.names_table(rio.split_reference(reference)[0]) for reference in self._labelled()]
-        paths += [path for path in labelled if path.exists()]
+        paths += [path for path in tables if path.exists()]
         if self.feature_table is not None:
             paths.append(self.feature_table)
         return list(dict.fromkeys(paths))
-
-    def _resolved(self, reference: str) -> str:
-        return self.layers.get(reference, reference)
-
-    def _labelled(self) -> list[str]:
-        levels = {"": self.regions} if isinstance(self.regions, str) else dict(self.regions or {})
-        return [self._resolved(reference) for reference in (*levels.values(), self.realm) if reference is not None]
-
-    def _flags(self) -> list[str]:
-        """References whose values are codes or yes/no: averages of them would mean nothing."""
-        named = (self.units, self.locked_in, self.locked_out)
-        return [*(self._resolved(reference) for reference in named if reference is not None), *self._labelled()]
-
-    def _references(self) -> dict[str, str]:
-        """Every single-band layer that this part of the scenario names, by the key that names it."""
-        named: dict[str, str | None] = {
-            "units": self.units,
-            "cost": self.cost if isinstance(self.cost, str) else None,
-            "locked_in": self.locked_in,
-            "locked_out": self.locked_out,
-            "realm": self.realm,
-        }
-        levels = {"regions": self.regions} if isinstance(self.regions, str) else dict(self.regions or {})
-        named |= {key if key == "regions" else f"regions.{key}": reference for key, reference in levels.items()}
-        return {key: self._resolved(reference) for key, reference in named.items() if reference is not None}
-
-    def _feature_references(self) -> list[str]:
-        listed = [self.features] if isinstance(self.features, str) else list(self.features or [])
-        return [self._resolved(reference) for reference in listed]
 
     def _template(self) -> rio.Band:
         named = self.units if self.units is not None else self.cost
@@ -136,12 +113,12 @@ class Raster(LandscapeConfig):
                 f"landscape.cost is the number {named:g} and landscape.units is missing: name one raster, "
                 "landscape.units or landscape.cost, that says where the planning units are"
             )
-        return rio.one_band(self._resolved(named))
+        return rio.one_band(self.layers.get(named, named))
 
     def _units(self, template: rio.Band, reader: Reader) -> tuple[np.ndarray, list[str]]:
         """(U,) int64 row-major cells of the units, and what to tell about them."""
         notes: list[str] = []
-        values = reader.read(template.where)
+        values = reader.read_band(template)
         if self.units is None:
             inside = ~np.isnan(values)
         else:
@@ -152,34 +129,16 @@ class Raster(LandscapeConfig):
                 f"{template.where}: no cell is a planning unit ({held}); "
                 "name a raster that holds a value in every unit, and check its NoData value"
             )
-        if isinstance(self.cost, str):
-            band = rio.one_band(self._resolved(self.cost))
-            reader.check(band)
-            cost = reader.read(band.where)
-            lacking = inside & np.isnan(cost)
+        cost = rio.number_references(self).get("cost")
+        if self.units is not None and cost is not None:
+            priced = reader.read(cost)
+            lacking = inside & np.isnan(priced)
+            inside &= ~lacking
+            if not inside.any():
+                raise DataError(f"{cost}: no cost in any cell of {template.path.name}; do the two belong together?")
             if lacking.any():
-                notes.append(f"{int(lacking.sum())} cells are left out: {band.path.name} holds no cost there")
-                inside &= ~lacking
-                if not inside.any():
-                    raise DataError(f"{band.where}: no cost in any cell of {template.path.name}; do the two belong together?")
-            infinite = inside & np.isinf(cost)
-            if infinite.any():
-                raise DataError(
-                    f"{band.where}: cost is infinite in {int(infinite.sum())} cells; "
-                    "make them NoData (not a unit), or use landscape.locked_out"
-                )
-            negative = inside & (cost < 0)
-            if negative.any():
-                notes.append(f"{int(negative.sum())} units have a negative cost (lowest {cost[inside].min():g})")
+                notes.append(f"{int(lacking.sum())} cells are left out: {Path(cost).name} holds no cost there")
         return np.flatnonzero(inside), notes
-
-    def _bands(self, faults: Faults) -> list[rio.Band]:
-        if self.features is None:
-            faults.add(
-                "landscape.features is missing: name the feature rasters, as in \"features/*.tif\" "
-                "(or write features = [] if there are none)"
-            )
-        return rio.feature_bands(self._feature_references(), faults)
 
 
 @dataclass
@@ -199,24 +158,26 @@ class Reader:
     frame: rio.Frame
     align: rio.Align | None
     nearest: frozenset[str] = frozenset()
-    resampled: dict[str, str] = field(default_factory=dict)
+    resampled: dict[Path, str] = field(default_factory=dict)
 
     def check(self, band: rio.Band) -> None:
         """Raise DataError if the layer lies on another grid and may not be resampled."""
         differs = rio.check_layer(band, self.frame, self.align)
         if differs is not None:
-            self.resampled[band.path.name] = differs
+            self.resampled[band.path] = differs
 
     def method(self, reference: str) -> rio.Align:
         """How a layer is resampled, should it need to be."""
         return "nearest" if reference in self.nearest or self.align is None else self.align
 
-    def read(self, reference: str, codes: bool = False) -> np.ndarray:
+    def read(self, reference: str) -> np.ndarray:
         """Read one layer: (cells of the grid,) float64, NaN where it says nothing."""
-        band = rio.one_band(reference)
+        return self.read_band(rio.one_band(reference), self.method(reference))
+
+    def read_band(self, band: rio.Band, method: rio.Align = "nearest") -> np.ndarray:
+        """Read one band, resampled by this method should it lie on another grid; as `read`."""
         self.check(band)
         values = np.empty(self.frame.shape[0] * self.frame.shape[1])
-        method: rio.Align = "nearest" if codes else self.method(reference)
         with rio.open_aligned(band.path, self.frame, method) as dataset:
             for _, start, strip in rio.strips(dataset, [band.index]):
                 values[start : start + strip.shape[1]] = strip[0]
@@ -228,12 +189,13 @@ class Reader:
         Names come from a table `code,name` beside the raster (`realms.csv` for `realms.tif`); without it, or for
         a code it does not list, the code is the name.
         """
-        values = self.read(reference, codes=True)[cell]
+        band = rio.one_band(reference)
+        values = self.read_band(band)[cell]
         codes = np.unique(values[~np.isnan(values)])
         if np.any(codes != np.round(codes)):
             broken = codes[codes != np.round(codes)]
             raise DataError(f"{reference}: {some(broken, 3)} is no code; a layer of groups must hold whole numbers")
-        known = read_names(rio.names_table(rio.split_reference(reference)[0]))
+        known = read_names(rio.names_table(band.path))
         names = np.array([known.get(int(code), str(int(code))) for code in codes] + [None], dtype=object)
         # NaN sorts behind every code, where the None waits
         return names[np.searchsorted(codes, values)]
@@ -244,7 +206,7 @@ class Reader:
             return []
         return [
             f"resampled to the grid of {self.frame.name} (align = {self.align}; codes and locks: nearest): "
-            + "; ".join(f"{name} ({differs})" for name, differs in self.resampled.items())
+            + "; ".join(f"{path.name} ({differs})" for path, differs in self.resampled.items())
         ]
 
 
@@ -310,11 +272,9 @@ def read_amounts(
                     values[f].append(mine[kept])
     for f, band in enumerate(bands):
         # a layer that was resampled may well have lain beside the template: that is told as a note
-        if valid[f] or band.path.name not in reader.resampled:
-            try:
+        if valid[f] or band.path not in reader.resampled:
+            with rio.catching(faults):
                 rio.check_feature(band, total[f], int(valid[f]))
-            except PrioritizeError as error:
-                faults.catch(error)
     indptr = np.zeros(len(bands) + 1, dtype=np.int64)
     np.cumsum([sum(map(len, pieces)) for pieces in units], out=indptr[1:])
     indices, data = np.empty(indptr[-1], np.int32), np.empty(indptr[-1])
@@ -357,8 +317,8 @@ def measure(cell: np.ndarray, frame: rio.Frame) -> tuple[np.ndarray, Graph, list
 
 def measure_degrees(cell: np.ndarray, frame: rio.Frame) -> tuple[np.ndarray, Graph, list[str]]:
     """Measure cells between meridians and parallels on the ellipsoid, row by row; as `measure`."""
-    assert frame.crs is not None
-    geod = frame.crs.get_geod()
+    geod = frame.crs.get_geod() if frame.crs is not None else None
+    assert geod is not None and frame.crs is not None  # only called for a CRS in degrees, which has an ellipsoid
     radian = float(frame.crs.axis_info[0].unit_conversion_factor)
     rows, columns = frame.shape
     a, _, _, _, e, f = frame.transform[:6]
