@@ -163,8 +163,6 @@ class Landscape:
         `realm` and the levels of administration.
     layers : mapping of str to (U,) float64
         Further unit attributes by the reference that the scenario uses for them.
-    existing : (U, Z) bool
-        What is conserved today (the baseline to report against); usually what is locked in.
     cost_unit : str
     length_unit : str
     notes : tuple of str
@@ -351,6 +349,9 @@ def check_landscape(landscape: Landscape) -> None:
     if len(landscape.features) != features:
         faults.add(f"{where}: the feature table has {len(landscape.features)} rows for {features} features")
     faults.raise_any()
+
+    for fault in landscape.place.faults(units):
+        faults.add(f"{where}: {fault}")
 
     ids, counts = np.unique(landscape.unit_id, return_counts=True)
     if counts.max() > 1:

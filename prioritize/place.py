@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 class Nowhere:
     """Units without a position (a Marxan project without geometry, arrays in a notebook)."""
 
+    def faults(self, units: int) -> list[str]:
+        """Nothing can be wrong."""
+        return []
+
     def renumbered(self, order: np.ndarray) -> Nowhere:
         """The same place with its units in another order."""
         return self
@@ -40,6 +44,14 @@ class Grid:
     transform: tuple[float, float, float, float, float, float]
     crs: str | None = None
 
+    def faults(self, units: int) -> list[str]:
+        """What does not fit a landscape of that many units."""
+        if self.cell.shape != (units,):
+            return [f"the grid places {len(self.cell)} units, but there are {units}"]
+        if self.cell.min() < 0 or self.cell.max() >= self.shape[0] * self.shape[1]:
+            return ["the grid places units outside its rows and columns"]
+        return [] if len(np.unique(self.cell)) == units else ["the grid places two units in one cell"]
+
     def renumbered(self, order: np.ndarray) -> Grid:
         """The same place with its units in another order."""
         return Grid(self.shape, self.cell[order], self.transform, self.crs)
@@ -61,6 +73,11 @@ class Polygons:
     """
 
     geometry: geopandas.GeoSeries = field(repr=False)
+
+    def faults(self, units: int) -> list[str]:
+        """What does not fit a landscape of that many units."""
+        count = len(self.geometry)
+        return [] if count == units else [f"there are {count} polygons for {units} units"]
 
     def renumbered(self, order: np.ndarray) -> Polygons:
         """The same place with its units in another order."""

@@ -71,12 +71,13 @@ class Source:
     graph : Graph
     place : Place
     read : callable
-        reference -> (U,) float64, NaN where the layer says nothing. Raises DataError.
+        (reference, flag) -> (U,) float64, NaN where the layer says nothing; `flag`: yes or no, never averaged.
+        Raises DataError.
     labels : callable
         reference -> (U,) object array of names (None = no group). Raises DataError.
     length_unit : str
-    notes : tuple of str
-        What was assumed or left out.
+    notes : list of str
+        What was assumed or left out; `read` and `labels` may add to it.
     zones : mapping of name to ZoneConfig
         Zones that the files themselves define (Marxan with Zones), used where the scenario defines none.
     """
@@ -88,10 +89,10 @@ class Source:
     features: pd.DataFrame
     graph: Graph
     place: Place
-    read: Callable[[str], np.ndarray]
+    read: Callable[[str, bool], np.ndarray]
     labels: Callable[[str], np.ndarray]
     length_unit: str = "m"
-    notes: tuple[str, ...] = ()
+    notes: list[str] = field(default_factory=list)
     zones: Mapping[str, ZoneConfig] = field(default_factory=dict)
 
 
@@ -137,18 +138,18 @@ def assemble(
     units = len(source.unit_id)
     named = dict(zones) or dict(source.zones) or {"protected": ZoneConfig()}
 
-    def read(reference: str | None, what: str) -> np.ndarray | None:
+    def read(reference: str | None, what: str, flag: bool = False) -> np.ndarray | None:
         if reference is None:
             return None
         try:
-            return source.read(config.layers.get(reference, reference))
+            return source.read(config.layers.get(reference, reference), flag)
         except PrioritizeError as error:
             for fault in error.faults:
                 faults.add(f"{what}: {fault}")
             return None
 
     def flag(reference: str | None, what: str) -> np.ndarray:
-        values = read(reference, what)
+        values = read(reference, what, flag=True)
         return np.zeros(units, bool) if values is None else np.nan_to_num(values) != 0
 
     def costs(reference: str | float, what: str) -> np.ndarray:
@@ -239,7 +240,7 @@ def assemble(
         layers=layers,
         cost_unit=config.cost_unit,
         length_unit=source.length_unit,
-        notes=source.notes,
+        notes=tuple(source.notes),
     )
 
 

@@ -243,14 +243,14 @@ def test_no_crs_anywhere_is_accepted_with_a_note(tmp_path):
     path = write(tmp_path / "c.tif", ONES, crs=None)
     source = Raster(cost=path, features=[path]).open(1)
     assert source.area_km2[0] == 1.0 and source.place.crs is None
-    assert source.notes == ("c.tif has no CRS: its map units are taken to be metres",)
+    assert source.notes == ["c.tif has no CRS: its map units are taken to be metres"]
 
 
 def test_the_same_crs_in_other_words_is_the_same(cost, tmp_path):
     # as an ESRI .prj would write it: no authority code at all
     wkt = re.sub(r',\s*ID\["EPSG",\d+\]', "", pyproj.CRS(UTM).to_wkt())
     source = Raster(cost=cost, features=[write(tmp_path / "f.tif", ONES, crs=wkt)]).open(1)
-    assert source.amount.nnz == 11 and source.notes == ()
+    assert source.amount.nnz == 11 and source.notes == []
 
 
 SHIFTED = from_origin(499_000, 5_001_000, 1000, 1000)
@@ -264,7 +264,7 @@ def test_align_moves_a_layer_to_the_grid_and_tells(cost, tmp_path):
     assert source.amount.toarray()[0].tolist() == np.delete(layer[1:4, 1:5].ravel(), 1).tolist()
     assert source.features["total"].tolist() == [layer[1:4, 1:5].sum()]
     (note,) = source.notes
-    assert "larger.tif (5 rows x 6 columns, but cost.tif has 3 rows x 4 columns)" in note
+    assert "larger.tif is resampled" in note and "5 rows x 6 columns, but cost.tif has 3 rows x 4 columns" in note
 
 
 @pytest.mark.parametrize("align", ["nearest", "bilinear"])
@@ -310,8 +310,8 @@ def test_align_across_crs(tmp_path):
 def test_locks_and_codes_are_never_averaged(cost, tmp_path):
     values = np.array([[0, 8], [8, 0]], np.uint8)
     coarse = write(tmp_path / "coarse.tif", values, transform=from_origin(500_000, 5_000_000, 2000, 1500))
-    source = Raster(cost=cost, features=[], locked_in=coarse, align="bilinear").open(1)
-    assert set(source.read(coarse)) == {0.0, 8.0}
+    source = Raster(cost=cost, features=[], align="bilinear").open(1)
+    assert set(source.read(coarse, flag=True)) == {0.0, 8.0}
     assert set(source.labels(coarse)) == {"0", "8"}
 
 

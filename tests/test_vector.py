@@ -97,7 +97,7 @@ def test_columns_ids_and_measures(two):
     assert source.features["name"].tolist() == ["owls", "owls_rare"]
     assert source.amount.toarray().tolist() == [[0, 4], [0, 2]] and source.features["total"].tolist() == [4, 2]
     assert source.amount.nnz == 2
-    assert source.notes == ("column 'owls_rare' is empty in 1 units: taken to be 0 there",)
+    assert source.notes == ["column 'owls_rare' is empty in 1 units: taken to be 0 there"]
     assert (
         source.place.geometry.crs == UTM and source.place.geometry.geom_equals(geopandas.GeoSeries(TWO, crs=UTM)).all()
     )
@@ -271,7 +271,7 @@ def test_amounts_are_value_times_fraction_and_totals_are_of_the_layer(tmp_path, 
     assert source.amount.toarray() == pytest.approx(known @ cover)
     assert source.features["total"].tolist() == known.sum(axis=1).tolist()
     assert source.features["name"].tolist() == [f"f_{band}" for band in range(1, 6)]
-    assert source.notes == ()
+    assert source.notes == []
 
 
 def test_columns_and_rasters_together(two, tmp_path):
@@ -287,7 +287,7 @@ def test_units_beyond_the_raster_are_told(two, tmp_path):
     path = write(tmp_path / "half.tif", np.ones((4, 3), np.uint8))
     source = Vector(units=two, features=[path]).open(1)
     assert source.amount.toarray().tolist() == [[4, 4]]
-    assert source.notes == ("1 units reach beyond the edge of half.tif; what lies outside counts as nothing",)
+    assert source.notes == ["1 units reach beyond the edge of half.tif; what lies outside counts as nothing"]
 
 
 def test_align_brings_a_raster_to_the_crs_of_the_units(tmp_path):
@@ -302,7 +302,7 @@ def test_align_brings_a_raster_to_the_crs_of_the_units(tmp_path):
     source = Vector(units=units, features=[path], align="nearest").open(1)
     first, second = source.amount.toarray()[0]
     assert second == pytest.approx(2 * first) and first > 1000
-    assert source.notes == ("resampled to the CRS of the units (align = nearest): wgs.tif (CRS EPSG:4326)",)
+    assert source.notes == ["resampled to the CRS of the units (align = nearest): wgs.tif (CRS EPSG:4326)"]
 
 
 def test_a_turned_grid_is_refused_or_resampled(two, tmp_path):
@@ -439,4 +439,4 @@ def test_polygons_in_a_local_plane_go_with_rasters_without_crs(reference_data):
     assert source.amount.sum(axis=1) == pytest.approx(in_units, abs=1e-6)
     everywhere = [83.293453, 31.211366, 71.956698, 42.660317, 56.707514]
     assert source.features["total"].to_numpy() == pytest.approx(everywhere, abs=1e-6)
-    assert source.notes == ("sim_pu_polygons.gpkg lies in a local plane: its map units are taken to be metres",)
+    assert source.notes == ["sim_pu_polygons.gpkg lies in a local plane: its map units are taken to be metres"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from zlib import crc32
@@ -10,6 +11,8 @@ import numpy as np
 from scipy import ndimage, sparse
 from scipy.interpolate import BSpline
 from scipy.sparse import csgraph
+
+Window = tuple[slice, slice]
 
 COARSE = 150  # cells along the short side of the grid on which rivers, rain and travel are worked out
 
@@ -102,11 +105,11 @@ class Ground:
         centre: tuple[int, int],
         cells: int,
         allowed: np.ndarray,
-        bias: np.ndarray | None = None,
+        bias: Callable[[Window], np.ndarray] | None = None,
         rough: float = 0.5,
         reach: float = 1.5,
         whole: bool = True,
-    ) -> tuple[tuple[slice, slice], np.ndarray, np.ndarray]:
+    ) -> tuple[Window, np.ndarray, np.ndarray]:
         """Grow an irregular patch around a centre.
 
         Parameters
@@ -117,8 +120,8 @@ class Ground:
         cells : int
             Size wanted; fewer where there is no room.
         allowed : (rows, columns) bool
-        bias : (rows, columns) float32, optional
-            What draws the patch besides nearness (0 to about -3).
+        bias : callable, optional
+            What draws the patch besides nearness, in a window of the grid (0 to about -3).
         rough : float
             How much the noise has to say.
         reach : float
@@ -151,7 +154,7 @@ class Ground:
         score -= ((rows[:, None] ** 2 + columns[None, :] ** 2) / radius**2).astype(np.float32)
         frame = (window[0], window[1])
         if bias is not None:
-            score += bias[frame]
+            score += bias(frame)
         free = allowed[frame]
         inside = score[free]
         cells = min(cells, inside.size)

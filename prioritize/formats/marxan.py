@@ -90,10 +90,10 @@ class Marxan(LandscapeConfig):
             features=species.iloc[keep].reset_index(drop=True),
             graph=graph,
             place=Nowhere(),
-            read=units.read,
+            read=lambda reference, flag=False: units.read(reference),
             labels=units.labels,
             length_unit="unit of the boundary file",
-            notes=tuple(files.notes),
+            notes=files.notes,
             zones=zones,
         )
 

@@ -61,8 +61,7 @@ class Raster(LandscapeConfig):
             raise DataError(faults.messages) from None
         with rio.open_raster(template.path) as dataset:
             frame = rio.frame_of(dataset)
-        flags = {self.layers.get(item, item) for item in (self.units, self.locked_in, self.locked_out) if item}
-        reader = Reader(frame, self.align, nearest=frozenset(flags))
+        reader = Reader(frame, self.align)
         for what, reference in {**rio.number_references(self), **rio.group_references(self)}.items():
             with rio.catching(faults, f"landscape.{what}"):
                 reader.check(rio.one_band(reference))
@@ -79,6 +78,7 @@ class Raster(LandscapeConfig):
         if absent.any():
             names = np.array([band.name for band in bands], dtype=object)[absent]
             notes.append(f"{int(absent.sum())} features have no amount in any unit: {some(names)}")
+        reader.notes[:0] = [*notes, *how]
         return Source(
             name=template.path.name,
             unit_id=cell + 1,
@@ -89,9 +89,9 @@ class Raster(LandscapeConfig):
             ),
             graph=graph,
             place=Grid(frame.shape, cell, tuple(frame.transform[:6]), rio.wkt_of(frame.crs)),
-            read=lambda reference: reader.read(reference)[cell],
+            read=lambda reference, flag=False: reader.read(reference, flag)[cell],
             labels=lambda reference: reader.labels(reference, cell),
-            notes=(*notes, *how, *reader.notes()),
+            notes=reader.notes,
         )
 
     def files(self) -> list[Path]:
@@ -151,28 +151,27 @@ class Reader:
         The template's grid.
     align : str or None
         How to resample layers of another grid; None refuses them.
-    nearest : frozenset of str
-        References of codes and flags: never averaged, whatever `align` says.
+    notes : list of str
+        What was resampled, and how.
     """
 
     frame: rio.Frame
     align: rio.Align | None
-    nearest: frozenset[str] = frozenset()
-    resampled: dict[Path, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    resampled: set[Path] = field(default_factory=set)
 
     def check(self, band: rio.Band) -> None:
         """Raise DataError if the layer lies on another grid and may not be resampled."""
         differs = rio.check_layer(band, self.frame, self.align)
-        if differs is not None:
-            self.resampled[band.path] = differs
+        note = f"{band.path.name} is resampled to the grid of {self.frame.name} (align = {self.align}): {differs}"
+        if differs is not None and note not in self.notes:
+            self.notes.append(note)
+            self.resampled.add(band.path)
 
-    def method(self, reference: str) -> rio.Align:
-        """How a layer is resampled, should it need to be."""
-        return "nearest" if reference in self.nearest or self.align is None else self.align
-
-    def read(self, reference: str) -> np.ndarray:
-        """Read one layer: (cells of the grid,) float64, NaN where it says nothing."""
-        return self.read_band(rio.one_band(reference), self.method(reference))
+    def read(self, reference: str, flag: bool = False) -> np.ndarray:
+        """Read one layer: (cells of the grid,) float64, NaN where it says nothing; a flag is never averaged."""
+        method: rio.Align = "nearest" if flag or self.align is None else self.align
+        return self.read_band(rio.one_band(reference), method)
 
     def read_band(self, band: rio.Band, method: rio.Align = "nearest") -> np.ndarray:
         """Read one band, resampled by this method should it lie on another grid; as `read`."""
@@ -199,15 +198,6 @@ class Reader:
         names = np.array([known.get(int(code), str(int(code))) for code in codes] + [None], dtype=object)
         # NaN sorts behind every code, where the None waits
         return names[np.searchsorted(codes, values)]
-
-    def notes(self) -> list[str]:
-        """Tell what was resampled, and how."""
-        if not self.resampled:
-            return []
-        return [
-            f"resampled to the grid of {self.frame.name} (align = {self.align}; codes and locks: nearest): "
-            + "; ".join(f"{path.name} ({differs})" for path, differs in self.resampled.items())
-        ]
 
 
 def read_names(path: Path) -> dict[int, str]:
@@ -258,7 +248,7 @@ def read_amounts(
     for f, band in enumerate(bands):
         by_file.setdefault(band.path, []).append(f)
     for path, members in by_file.items():
-        with rio.open_aligned(path, reader.frame, reader.method(str(path))) as dataset:
+        with rio.open_aligned(path, reader.frame, reader.align or "nearest") as dataset:
             for which, start, strip in rio.strips(dataset, [bands[f].index for f in members]):
                 low, high = np.searchsorted(cell, [start, start + strip.shape[1]])
                 inside = cell[low:high] - start

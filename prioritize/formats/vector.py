@@ -110,9 +110,9 @@ class Vector(LandscapeConfig):
             ),
             graph=borders.polygon_graph(geometry, ruler, tolerance),
             place=Polygons(geopandas.GeoSeries(geometry, crs=table.frame.crs)),
-            read=table.numbers,
+            read=lambda reference, flag=False: table.numbers(reference),
             labels=table.labels,
-            notes=(*notes, *told),
+            notes=[*notes, *told],
         )
 
     def files(self) -> list[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -95,6 +95,7 @@ class PolygonCanvas:
     """Draws units that are polygons."""
 
     place: Polygons
+    drawn: dict[bytes, list[np.ndarray]] = field(default_factory=dict, repr=False)
 
     @property
     def crs(self) -> Any:
@@ -114,19 +115,22 @@ class PolygonCanvas:
         shapes = self.place.geometry.to_numpy()
         for code in np.unique(codes).tolist():
             # the rim, in the same colour, covers the hairlines that antialiasing leaves between neighbours
-            axes.add_patch(
-                PathPatch(outline(shapes[codes == code]), facecolor=colours[code], edgecolor=colours[code], lw=0.2)
-            )
+            patch = PathPatch(outline(shapes[codes == code]), facecolor=colours[code], edgecolor=colours[code], lw=0.2)
+            axes.add_artist(patch)  # not add_patch, which walks along every vertex in Python to find the limits
 
     def outlines(self, code: np.ndarray) -> list[np.ndarray]:
         """Lines around the groups of `code` (U,), -1 being no group: between groups, and where they end."""
         import shapely
 
+        key = code.tobytes()  # scenarios of one country have the same borders, and to merge polygons takes seconds
+        if key in self.drawn:
+            return self.drawn[key]
         shapes = self.place.geometry.to_numpy()
         merged = [shapely.union_all(shapes[code == value]) for value in np.unique(code[code >= 0])]
         rings = shapely.get_rings(shapely.get_parts(merged))
         points, ring = shapely.get_coordinates(rings, return_index=True)
-        return np.split(points, np.flatnonzero(np.diff(ring)) + 1)
+        self.drawn[key] = np.split(points, np.flatnonzero(np.diff(ring)) + 1)
+        return self.drawn[key]
 
 
 def outline(shapes: np.ndarray) -> Outline:

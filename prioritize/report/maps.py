@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -211,7 +211,8 @@ def page(
 
     if not panels:
         raise DataError("no scenario to draw")
-    canvases = [canvas_of(panel.landscape) for panel in panels]
+    places = {id(panel.landscape.place): canvas_of(panel.landscape) for panel in panels}
+    canvases = [places[id(panel.landscape.place)] for panel in panels]
     grounds = [Ground.of(canvas.crs, canvas.bounds) for canvas in canvases]
     lines = [panel.subtitle.splitlines() for panel in panels]
     across = len(panels) if len(panels) <= 3 else -(-len(panels) // -(-len(panels) // 3))
@@ -231,9 +232,9 @@ def page(
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(width, height), dpi=DPI, facecolor=OUTSIDE)
 
-        def say(x: float, y: float, text: str, size: float, **how: Any) -> None:
-            # a long line gets smaller instead of running into the next map; a letter is about 0.62 of its size wide
-            size = min(size, column / (0.62 * max(1, len(text))) * 72)
+        def say(x: float, y: float, text: str, size: float, room: float = column, **how: Any) -> None:
+            # a long line gets smaller instead of running into the next map; a letter is about 0.56 of its size wide
+            size = min(size, room / (0.56 * max(1, len(text))) * 72)
             figure.text(x / width, y / height, text, size=size, **{"color": INK, "va": "top", **how})
 
         for index, panel in enumerate(panels):
@@ -252,9 +253,8 @@ def page(
             elif index == 0:
                 draw_scale(figure, grounds[0], per_inch, column, (width - MARGIN, MARGIN))
         draw_legend(figure, legend_rows, depth, (MARGIN / width, (MARGIN + FOOT) / height))
-        say(
-            MARGIN, MARGIN, small_print(panels[0].landscape, canvases[0], grounds[0]), 5.4, color=FADED_INK, va="bottom"
-        )
+        for number, text in enumerate(small_print(panels, canvases, grounds)):
+            say(MARGIN, MARGIN + 0.1 * (1 - number), text, 5.4, 0.75 * width, color=FADED_INK, va="bottom")
         if path is not None:
             save(figure, Path(path))
     return figure
@@ -368,15 +368,22 @@ def round_length(most: float) -> float:
     return float(power * max(digit for digit in (1, 2, 5) if digit * power <= most * (1 + 1e-9)))
 
 
-def small_print(landscape: Landscape, canvas: GridCanvas | PolygonCanvas, ground: Ground) -> tuple[str, str]:
-    """On which projection the map is, and what it shows."""
-    parts = [f"{len(landscape.unit_id):,} planning units"]
-    level = border_level(landscape)
-    if level is not None:
-        parts.append(f"light lines: {level} borders")
-    if isinstance(canvas, GridCanvas) and canvas.step != (1, 1):
-        parts.append("drawn from every {}th row and {}th column".format(*canvas.step))
-    return ground.name, " · ".join(parts)
+def small_print(
+    panels: Sequence[Panel], canvases: Sequence[GridCanvas | PolygonCanvas], grounds: Sequence[Ground]
+) -> tuple[str, str]:
+    """On which projection the maps are, and what they show."""
+
+    def all_of(texts: Iterable[str]) -> str:
+        return " / ".join(dict.fromkeys(texts))
+
+    parts = [all_of(f"{len(panel.landscape.unit_id):,}" for panel in panels) + " planning units"]
+    levels = [border_level(panel.landscape) for panel in panels]
+    if any(levels):
+        parts.append(f"light lines: {all_of(level for level in levels if level)} borders")
+    steps = [canvas.step for canvas in canvases if isinstance(canvas, GridCanvas) and canvas.step != (1, 1)]
+    if steps:
+        parts.append(f"drawn at 1 in {steps[0][0] * steps[0][1]} cells")
+    return all_of(ground.name for ground in grounds), " · ".join(parts)
 
 
 def save(figure: Figure, path: Path) -> None:

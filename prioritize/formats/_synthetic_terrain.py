@@ -1,4 +1,4 @@
-"""The synthetic country itself: coast, relief, sea floor, rain, rivers, ecosystems, people and provinces."""
+"""The synthetic country, physical part: coast, relief, sea floor, temperature, rain, rivers and lakes."""
 
 from __future__ import annotations
 
@@ -10,37 +10,6 @@ from scipy import ndimage
 from prioritize.formats._synthetic_ground import Ground, choose, largest_part, squash, travel
 
 LAND_SHARE, SEA_SHARE = 0.46, 0.27  # of the grid
-
-COVER = ("sea", "forest", "shrub", "grass", "wetland", "cropland", "urban", "bare", "water")  # the position is the code
-
-# where each ecosystem is at home: mean temperature (deg C), log of moisture (rain / evaporation), land cover
-ECOSYSTEMS: dict[str, tuple[float, float, str]] = {
-    "lowland_rainforest": (22.0, 0.45, "forest"),
-    "broadleaf_forest": (15.5, 0.15, "forest"),
-    "montane_forest": (9.5, 0.55, "forest"),
-    "conifer_forest": (4.0, 0.25, "forest"),
-    "woodland": (19.0, -0.35, "shrub"),
-    "shrubland": (14.0, -0.7, "shrub"),
-    "steppe": (9.0, -0.8, "grass"),
-    "alpine_meadow": (-1.5, 0.2, "grass"),
-    "desert": (18.0, -1.5, "bare"),
-    "cold_desert": (6.0, -1.6, "bare"),
-    "rock_and_ice": (-7.0, 0.4, "bare"),
-    # these follow the water, not the climate
-    "floodplain": (np.nan, np.nan, "wetland"),
-    "marsh": (np.nan, np.nan, "wetland"),
-    "tidal_wetland": (np.nan, np.nan, "wetland"),
-    "lake": (np.nan, np.nan, "water"),
-    "coral_reef": (np.nan, np.nan, "sea"),
-    "kelp_and_seagrass": (np.nan, np.nan, "sea"),
-    "estuary": (np.nan, np.nan, "sea"),
-    "sandy_shelf": (np.nan, np.nan, "sea"),
-    "muddy_shelf": (np.nan, np.nan, "sea"),
-    "continental_slope": (np.nan, np.nan, "sea"),
-    "deep_sea_floor": (np.nan, np.nan, "sea"),
-    "seamount": (np.nan, np.nan, "sea"),
-}
-NAMES = list(ECOSYSTEMS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,20 +51,6 @@ class Climate:
     river_distance: np.ndarray
 
 
-@dataclass(frozen=True, eq=False)
-class Society:
-    """People: shares of cropland and urban land, people per km2, hours to a town, fishing (0 to 1), provinces."""
-
-    cities: np.ndarray
-    cropland: np.ndarray
-    urban: np.ndarray
-    population: np.ndarray
-    remote: np.ndarray
-    fishing: np.ndarray
-    province: np.ndarray
-    county: np.ndarray
-
-
 def make_terrain(ground: Ground) -> Terrain:
     """Raise a continent from the sea, cut a country out of it, and fold mountains on it."""
     v, u = ground.box()
@@ -112,11 +67,13 @@ def make_terrain(ground: Ground) -> Terrain:
     dry |= ~np.isin(water, edge[edge > 0])  # what the sea does not reach is land
     continent = largest_part(dry)
 
-    near = round_ + 0.17 * ground.noise("border", 0.5, gain=0.55)
+    near = round_ + 0.17 * ground.noise("border", 0.5, gain=0.55) + 0.25 * away
     cells = int(LAND_SHARE * dry.size)
     inside = np.sort(near[continent])
     mainland = largest_part(continent & (near <= inside[min(cells, inside.size) - 1]))
-    land = mainland | own_islands(dry & ~continent, near <= 0.95)
+    islands = sort_islands(dry & ~continent, ground.distance(mainland) < ground.distance(continent & ~mainland))
+    land = mainland | (islands > 0)
+    dry &= islands >= 0
     foreign = dry & ~land
 
     # the sea belongs to the nearest coast, and only as far as a belt reaches
@@ -124,7 +81,10 @@ def make_terrain(ground: Ground) -> Terrain:
     candidate = ~dry & (shore < to_foreign)
     belt = np.sort(shore[candidate])
     sea = candidate & (shore <= belt[min(int(SEA_SHARE * dry.size), belt.size) - 1])
-    sea = largest_part(sea)
+    parts, count = ndimage.label(sea)
+    sizes = np.bincount(parts.ravel(), minlength=count + 1)
+    sizes[0] = 0
+    sea &= (sizes > 0.2 * sizes.max())[parts]  # no scraps of sea in the bays of others
 
     altitude, coast = raise_relief(ground, dry, land)
     altitude = np.where(dry, altitude, sea_floor(ground, np.minimum(shore, to_foreign)))
@@ -135,16 +95,15 @@ def make_terrain(ground: Ground) -> Terrain:
     return Terrain(land, sea, np.zeros_like(land), dry, altitude, slope, coast, shore)
 
 
-def own_islands(islands: np.ndarray, home: np.ndarray) -> np.ndarray:
-    """The islands that lie mostly in home waters, single cells left out."""
+def sort_islands(islands: np.ndarray, near: np.ndarray) -> np.ndarray:
+    """1 on islands nearer to the mainland than to another country, 0 on others and elsewhere, -1 on specks."""
     parts, count = ndimage.label(islands)
-    if not count:
-        return islands
     sizes = np.bincount(parts.ravel(), minlength=count + 1)
-    at_home = np.bincount(parts.ravel(), weights=home.ravel(), minlength=count + 1)
-    kept = (at_home > sizes / 2) & (sizes >= max(2, islands.size // 20000))
-    kept[0] = False
-    return kept[parts]
+    at_home = np.bincount(parts.ravel(), weights=near.ravel(), minlength=count + 1)
+    kind = ((at_home > sizes / 2) & (sizes < 0.04 * islands.size)).astype(np.int8)
+    kind[sizes < max(2, islands.size // 20000)] = -1
+    kind[0] = 0
+    return kind[parts]
 
 
 def raise_relief(ground: Ground, dry: np.ndarray, land: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -157,9 +116,9 @@ def raise_relief(ground: Ground, dry: np.ndarray, land: np.ndarray) -> tuple[np.
     massif = ground.noise("massif", 0.6, gain=0.3)
     massif -= np.quantile(massif[land & (np.abs(fold) < 0.4)], 0.4)
     chain = np.exp(-((fold / (0.24 + 0.16 * squash(massif))) ** 2)) * squash(3.5 * massif)
-    crest = ground.ridges("crest", 0.25)
+    crest = ground.ridges("crest", 0.2)
     hills = squash(1.5 * ground.noise("hills", 0.35, gain=0.55))
-    mountain = chain * (0.25 + 0.75 * crest) * ramp
+    mountain = chain * (0.12 + 0.88 * crest) * ramp
     mountain *= 3600 / np.quantile(mountain[land], 0.998)
     foothills = ndimage.gaussian_filter(mountain, 0.03 * ground.short)
     altitude = 6 + ramp * (60 + 420 * hills * (0.4 + crest)) + 0.75 * mountain + 0.45 * foothills
@@ -207,22 +166,29 @@ def make_climate(ground: Ground, terrain: Terrain) -> tuple[Terrain, Climate]:
 def windward_rain(ground: Ground, height: np.ndarray, dry: np.ndarray) -> np.ndarray:
     """Carry moist air over a turned copy of the coarse grid, row by row; it rains out where the air must rise."""
     angle = ground.stream("wind").uniform(0, 360)
-    turned = ndimage.rotate(np.dstack([height, dry]).astype(float), angle, axes=(1, 0), order=1, cval=0.0)
-    high = ndimage.gaussian_filter(turned[..., 0], 0.006 * ground.short)
+    # a square frame as wide as the diagonal holds the grid however it is turned
+    diagonal = int(np.ceil(np.hypot(*ground.shape))) + 2
+    frame = [((diagonal - side) // 2, diagonal - side - (diagonal - side) // 2) for side in ground.shape]
+
+    def turn(field: np.ndarray, by: float) -> np.ndarray:
+        return ndimage.rotate(field, by, reshape=False, order=1, mode="nearest")
+
+    high = turn(np.pad(height.astype(float), frame, mode="edge"), angle)
+    soil = turn(np.pad(dry.astype(float), frame, mode="edge"), angle)
+    high = ndimage.gaussian_filter(high, 0.006 * ground.short)
     lift = np.clip(np.diff(high, axis=0, prepend=high[:1]), 0, None) / 60
-    air = np.ones(turned.shape[1])
-    rain = np.empty(turned.shape[:2])
+    air = np.ones(diagonal)
+    rain = np.empty((diagonal, diagonal))
     per_row = 150 / ground.short  # so that the number of rows does not matter
     for row in range(len(rain)):
-        over_land = turned[row, :, 1]
-        fall = np.clip((0.010 + 0.028 * lift[row] / per_row) * per_row, 0, 0.35) * air
+        over_land = soil[row]
+        fall = np.clip((0.014 + 0.012 * lift[row] / per_row) * per_row, 0, 0.35) * air
         rain[row] = fall / per_row
-        air = air - fall * over_land + (0.02 * over_land + 0.08 * (1 - over_land)) * per_row * (1 - air)
+        air = air - fall * over_land + (0.012 * over_land + 0.08 * (1 - over_land)) * per_row * (1 - air)
         air = ndimage.gaussian_filter1d(air, 0.008 * ground.short)
-    rain = ndimage.gaussian_filter(rain, 0.02 * ground.short)
-    back = ndimage.rotate(rain, -angle, axes=(1, 0), order=1, mode="nearest", reshape=False)
-    top, left = ((big - small) // 2 for big, small in zip(back.shape, ground.shape))
-    return back[top : top + ground.shape[0], left : left + ground.shape[1]]
+    rain = ndimage.gaussian_filter(rain, 0.028 * ground.short)
+    (top, _), (left, _) = frame
+    return turn(rain, -angle)[top : top + ground.shape[0], left : left + ground.shape[1]]
 
 
 def rivers(ground: Ground, land: np.ndarray, height: np.ndarray, dry: np.ndarray, rain: np.ndarray) -> np.ndarray:
@@ -251,9 +217,7 @@ def rivers(ground: Ground, land: np.ndarray, height: np.ndarray, dry: np.ndarray
     scale = np.array([fine / few for fine, few in zip(ground.shape, coarse.shape)])[:, None, None]
     along = np.linspace(0, 1, int(np.ceil(scale.max() * 2)) + 2)
     path = (at[:, wet, None] * (1 - along) + at[:, previous[wet], None] * along) * scale
-    fine_row, fine_column = (
-        np.clip(position.astype(int), 0, side - 1) for position, side in zip(path, ground.shape)
-    )
+    fine_row, fine_column = (np.clip(position.astype(int), 0, side - 1) for position, side in zip(path, ground.shape))
     river = np.zeros(ground.shape, np.float32)
     np.maximum.at(river, (fine_row, fine_column), flow[wet, None].astype(np.float32))
     return river
