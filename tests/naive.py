@@ -31,8 +31,14 @@ def objective(problem: Problem, selection: np.ndarray) -> float:
     }[kind]()
     sign = -1 if kind.startswith("max_") else 1
     for penalty in problem.penalties:
-        total += sign * penalty.weight * (
-            outline(problem, selection, penalty) if penalty.kind == "boundary" else layer_sum(problem, selection, penalty)
+        total += (
+            sign
+            * penalty.weight
+            * (
+                outline(problem, selection, penalty)
+                if penalty.kind == "boundary"
+                else layer_sum(problem, selection, penalty)
+            )
         )
     return float(total)
 
@@ -78,7 +84,10 @@ def feasible(problem: Problem, selection: np.ndarray) -> bool:
         amount = landscape.amount.toarray()
         for f in range(features):
             have = sum(
-                amount[f, u] * landscape.contribution[f, z] for u in range(units) for z in range(zones) if selection[u, z]
+                amount[f, u] * landscape.contribution[f, z]
+                for u in range(units)
+                for z in range(zones)
+                if selection[u, z]
             )
             if have < problem.target[f] - slack:
                 return False

@@ -38,7 +38,9 @@ def landscapes(draw: st.DrawFn, zones: int | None = None, locks: bool = True) ->
     amount = np.array(draw(st.lists(eighths, min_size=9 * features, max_size=9 * features))).reshape(features, 9)
     contribution = np.ones((features, count))
     if count == 2:
-        contribution[:, 1] = np.array(draw(st.lists(st.sampled_from([0.0, 0.5, 1.0]), min_size=features, max_size=features)))
+        contribution[:, 1] = np.array(
+            draw(st.lists(st.sampled_from([0.0, 0.5, 1.0]), min_size=features, max_size=features))
+        )
     status = np.zeros((9, count), dtype=np.int8)
     if locks:
         for unit in draw(st.lists(st.integers(0, 8), max_size=2, unique=True)):
@@ -86,7 +88,9 @@ def problems(draw: st.DrawFn, zones: int | None = None, locks: bool = True) -> P
     if draw(st.booleans()):
         parts = draw(st.sampled_from(["together", "apart", ["protected"]]))
         factor = draw(st.sampled_from([0.0, 0.5, 1.0]))
-        extra.append(penalties["boundary"](kind="boundary", weight=draw(st.integers(1, 8)) / 4, edge_factor=factor, zones=parts))
+        extra.append(
+            penalties["boundary"](kind="boundary", weight=draw(st.integers(1, 8)) / 4, edge_factor=factor, zones=parts)
+        )
     if draw(st.booleans()):
         extra.append(penalties["linear"](kind="linear", layer="pressure", weight=draw(st.integers(-2, 4)) / 4))
     return Problem(landscape, target, np.where(totals > 0, totals, 1.0), objective, tuple(chosen), tuple(extra))

@@ -74,7 +74,15 @@ def micro(cost: list[float], rows: list[list[float]], status: list[int] | None =
 BUDGET = family("constraints")["budget"](kind="budget", amount=4.23)
 CASES = [
     ("min_cost", [1, 2, 2], [[2, 1, 1], [10, 10, 10]], [2, 10], None, [-1, 1, 0], [0, 1, 1]),
-    ("min_cost", [1, 2, 2, 0, 0], [[2, 1, 1, 100, -200], [10, 10, 10, -200, 100]], [2, 10], None, [-1, 1, 0, 0, 0], [0, 1, 1, 0, 0]),
+    (
+        "min_cost",
+        [1, 2, 2, 0, 0],
+        [[2, 1, 1, 100, -200], [10, 10, 10, -200, 100]],
+        [2, 10],
+        None,
+        [-1, 1, 0, 0, 0],
+        [0, 1, 1, 0, 0],
+    ),
     ("max_cover", [1, 2, 4], [[1, 1, 1], [1, 0, 1]], [0, 0], 3.0, [-1, 0, 0], [0, 1, 0]),
     ("max_features", [1, 2, 2], [[2, 1, 1], [10, 10, 10]], [2, 10], 4.23, [-1, 1, 0], [0, 1, 1]),
     ("min_shortfall", [1, 2, 2], [[2, 1, 1], [10, 10, 10]], [2, 11], 4.23, [-1, 1, 0], [0, 1, 1]),
@@ -89,9 +97,7 @@ def test_micro_cases(case: tuple, solver: str) -> None:
     kind, cost, rows, target, budget, status, expected = case
     landscape = micro(cost, rows, status)
     limits = () if budget is None else (family("constraints")["budget"](kind="budget", amount=budget),)
-    problem = Problem(
-        landscape, np.array(target, float), np.ones(2), family("objectives")[kind](), limits
-    )
+    problem = Problem(landscape, np.array(target, float), np.ones(2), family("objectives")[kind](), limits)
     solution = solve(compile_problem(problem), family("solvers")[solver](gap=0.0))
     assert solution.selection[:, 0].astype(int).tolist() == expected
 
@@ -124,14 +130,36 @@ EXACT = {"kind": "highs", "gap": 0.0}
         ({"targets": {"absolute": 3.0}}, 1640.665833, 8),
         ({"objective": {"kind": "max_utility"}, "constraints": [{"kind": "budget", "amount": 1800}]}, 27.024477, None),
         ({"objective": {"kind": "max_utility"}, "constraints": [{"kind": "budget", "amount": 5000}]}, 74.274176, None),
-        ({"objective": {"kind": "min_shortfall"}, "targets": LAYER, "constraints": [{"kind": "budget", "amount": 1800}]}, 0.304596, None),
         (
-            {"objective": {"kind": "min_largest_shortfall"}, "targets": LAYER, "constraints": [{"kind": "budget", "amount": 1800}]},
+            {
+                "objective": {"kind": "min_shortfall"},
+                "targets": LAYER,
+                "constraints": [{"kind": "budget", "amount": 1800}],
+            },
+            0.304596,
+            None,
+        ),
+        (
+            {
+                "objective": {"kind": "min_largest_shortfall"},
+                "targets": LAYER,
+                "constraints": [{"kind": "budget", "amount": 1800}],
+            },
             0.07357812,
             None,
         ),
     ],
-    ids=["layer", "units", "locked in", "locked out", "absolute", "sum 1800", "sum 5000", "shortfall", "largest shortfall"],
+    ids=[
+        "layer",
+        "units",
+        "locked in",
+        "locked out",
+        "absolute",
+        "sum 1800",
+        "sum 5000",
+        "shortfall",
+        "largest shortfall",
+    ],
 )
 def test_sim_proven_optima(reference_data: Path, tables: dict, optimum: float, units: int | None) -> None:
     done = run(sim(reference_data, solver=EXACT, **tables))
@@ -146,7 +174,9 @@ def test_sim_proven_optima(reference_data: Path, tables: dict, optimum: float, u
     [(0.1, 1931.581908), (0.2, 3899.056021), (0.3, 5894.507253), (0.5, 9972.732336), (0.8, 16313.939174)],
 )
 def test_sim_relaxations(reference_data: Path, share: float, value: float) -> None:
-    assert relaxed(sim(reference_data, targets={"relative": share, "denominator": "layer"})) == pytest.approx(value, rel=1e-7)
+    assert relaxed(sim(reference_data, targets={"relative": share, "denominator": "layer"})) == pytest.approx(
+        value, rel=1e-7
+    )
 
 
 def test_sim_shortfall_relaxation(reference_data: Path) -> None:
@@ -162,7 +192,9 @@ def test_sim_shortfall_relaxation(reference_data: Path) -> None:
 def test_sim_boundary(reference_data: Path) -> None:
     """Best known 2063.544952 (cost 1993.544952, boundary 1.4), bound 2047.19: map units, outer boundary half."""
     penalty = {"kind": "boundary", "weight": 50.0, "edge_factor": 0.5}
-    done = run(sim(reference_data, targets=LAYER, penalties=[penalty], solver={"kind": "highs", "gap": 0.0, "seconds": 20}))
+    done = run(
+        sim(reference_data, targets=LAYER, penalties=[penalty], solver={"kind": "highs", "gap": 0.0, "seconds": 20})
+    )
     assert done.solution.objective <= 2063.544952 + 1e-5
     assert 2047.0 < done.solution.bound <= 2063.544952 + 1e-5
 
