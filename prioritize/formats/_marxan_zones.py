@@ -137,7 +137,13 @@ def zone_contributions(files: ProjectFiles, species: pd.DataFrame, ids: pd.Index
             result[:, z[z >= 0]] = table.numbers("fraction")[z >= 0]
     else:
         result[:, 1:] = 1.0
-    return result
+    outside = (result < 0) | (result > 1)
+    if outside.any():
+        files.faults.add(
+            f"{files.project}: contributions to zones must be 0 to 1, but {some(np.unique(result[outside]))} is among "
+            f"those of {some(species['name'].to_numpy()[outside.any(axis=1)])}"
+        )
+    return np.clip(np.nan_to_num(result), 0.0, 1.0)  # what is wrong was told
 
 
 def zone_targets(files: ProjectFiles, species: pd.DataFrame, ids: pd.Index, names: list[str], zones: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import glob
 import warnings
 from collections import Counter
@@ -23,7 +22,7 @@ from rasterio.windows import Window
 
 from prioritize.errors import DataError, Faults, PrioritizeError
 from prioritize.landscape import some
-from prioritize.source import LandscapeConfig
+from prioritize.source import LandscapeConfig, no_file
 
 Align = Literal["nearest", "bilinear"]
 
@@ -161,9 +160,7 @@ def open_raster(path: Path) -> Iterator[rasterio.DatasetReader]:
     DataError
     """
     if not path.exists():
-        near = difflib.get_close_matches(path.name, [item.name for item in sorted(path.parent.glob("*"))], n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
-        raise DataError(f"{path}: no such file{hint}")
+        raise DataError(no_file(path))
     try:
         with warnings.catch_warnings():
             # a raster without a transform is told of by the comparison with the template

@@ -14,9 +14,9 @@ from scipy import sparse
 
 from prioritize.errors import DataError, Faults
 from prioritize.formats._grid import grid_graph
-from prioritize.formats._synthetic_conservation import make_areas, opportunity_cost
-from prioritize.formats._synthetic_ground import Ground
-from prioritize.formats._synthetic_life import (
+from prioritize.formats._country.conservation import make_areas, opportunity_cost
+from prioritize.formats._country.ground import Ground
+from prioritize.formats._country.life import (
     COVER,
     VEGETATION,
     ecosystems,
@@ -25,9 +25,9 @@ from prioritize.formats._synthetic_life import (
     services,
     species,
 )
-from prioritize.formats._synthetic_names import country_names
-from prioritize.formats._synthetic_society import fertility, make_society
-from prioritize.formats._synthetic_terrain import make_climate, make_terrain
+from prioritize.formats._country.names import country_names
+from prioritize.formats._country.society import fertility, make_society
+from prioritize.formats._country.terrain import make_climate, make_terrain
 from prioritize.landscape import some
 from prioritize.place import Grid
 from prioritize.source import LandscapeConfig, Source, find_features
@@ -35,7 +35,7 @@ from prioritize.source import LandscapeConfig, Source, find_features
 # equal-area in metres; true to shape at 30 degrees north, where the country lies, in the empty Atlantic
 CRS, CENTRE = "EPSG:6933", (-3_860_000.0, 3_660_000.0)
 
-Feature = tuple[dict[str, Any], np.ndarray, np.ndarray]
+Feature = tuple[dict[str, Any], np.ndarray, np.ndarray]  # row of the table, flat cells, amount by km2 of the cell
 
 
 class Synthetic(LandscapeConfig):
@@ -126,7 +126,7 @@ class Synthetic(LandscapeConfig):
         amount, features = self.gather(made(), cell, area)
         labels = country_names(ground, terrain, society, cell)
 
-        def read(reference: str) -> np.ndarray:
+        def read(reference: str, flag: bool = False) -> np.ndarray:
             if reference not in layers:
                 raise DataError(unknown("layer", reference, sorted(layers)))
             return layers[reference].astype(np.float64)
@@ -148,7 +148,7 @@ class Synthetic(LandscapeConfig):
             place=Grid(ground.shape, cell.astype(np.int64), (metres, 0.0, left, 0.0, -metres, top), CRS),
             read=read,
             labels=named,
-            notes=("the country is invented: its places, figures and names are nobody's",),
+            notes=["the country is invented: its places, figures and names are nobody's"],
         )
 
     def files(self) -> list[Path]:
@@ -169,7 +169,7 @@ class Synthetic(LandscapeConfig):
             found.update(hits)
             if patterns is not None and not hits:
                 continue
-            amount = value.astype(np.float64) * (1.0 if row["group"] == "service" else area)
+            amount = value.astype(np.float64) * area
             unit = {"unit": "km2", "taxon": "", "iucn": "", "protection_class": "", "endemic": False}
             table.append({**unit, **row, "total": float(amount.sum())})
             indices.append(unit_of[at])

@@ -24,7 +24,7 @@ from prioritize.formats import _coverage as coverage
 from prioritize.formats import _rasterio as rio
 from prioritize.landscape import some
 from prioritize.place import Polygons
-from prioritize.source import LandscapeConfig, Source
+from prioritize.source import LandscapeConfig, Source, no_file
 
 PARQUET = frozenset({".parquet", ".geoparquet", ".pq"})
 
@@ -306,9 +306,7 @@ def read_polygons(path: Path, layer: str | None) -> geopandas.GeoDataFrame:
     DataError
     """
     if not path.exists():
-        near = difflib.get_close_matches(path.name, [item.name for item in sorted(path.parent.glob("*"))], n=1)
-        hint = f"; did you mean '{near[0]}'?" if near else ""
-        raise DataError(f"{path}: no such file{hint}")
+        raise DataError(no_file(path))
     if path.suffix.lower() in PARQUET:
         if layer is not None:
             raise DataError(f"{path}: a Parquet file has no layers; remove landscape.layer = '{layer}'")
@@ -321,8 +319,9 @@ def read_polygons(path: Path, layer: str | None) -> geopandas.GeoDataFrame:
             layers = pyogrio.list_layers(path)
             frame = pyogrio.read_dataframe(path, layer=choose_layer(path, layer, layers), force_2d=True)
         except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pyogrio.errors.GeometryError) as error:
+            reason = str(error).splitlines()[0].partition(";")[0].rstrip(".")  # behind it: advice for programmers
             raise DataError(
-                f"{path}: not a vector file that GDAL can read ({str(error).splitlines()[0]}); "
+                f"{path}: not a vector file that GDAL can read ({reason}); "
                 "give a GeoPackage, GeoParquet, Shapefile or GeoJSON"
             ) from None
     if not isinstance(frame, geopandas.GeoDataFrame):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from prioritize.formats._synthetic_ground import Ground, choose
-from prioritize.formats._synthetic_life import Life
-from prioritize.formats._synthetic_society import Society
-from prioritize.formats._synthetic_terrain import Climate, Terrain, to_fine
+from prioritize.formats._country.ground import Ground, choose
+from prioritize.formats._country.life import Life
+from prioritize.formats._country.society import Society
+from prioritize.formats._country.terrain import Climate, Terrain, to_fine
 
 # timber, grazing, reed and fish: thousand US$ per km2 and year, in the order of COVER
 RENT = np.array([0, 4.5, 1.2, 1.6, 0.8, 0, 0, 0.1, 0.5], np.float32)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from prioritize.formats._synthetic_ground import Ground
-from prioritize.formats._synthetic_society import Society
-from prioritize.formats._synthetic_terrain import Terrain
+from prioritize.formats._country.ground import Ground
+from prioritize.formats._country.society import Society
+from prioritize.formats._country.terrain import Terrain
 
 HEADS = ("b", "br", "c", "d", "dr", "f", "g", "gr", "h", "k", "l", "m", "n", "p", "r", "s", "st", "t", "tr", "v", "z")
 VOWELS = ["a", "e", "i", "o", "u", "a", "e", "o", "ai", "ei", "ia"]

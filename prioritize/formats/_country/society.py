@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from prioritize.formats._synthetic_ground import Ground, choose, squash, travel
-from prioritize.formats._synthetic_terrain import Climate, Terrain, to_fine
+from prioritize.formats._country.ground import Ground, choose, squash, travel
+from prioritize.formats._country.terrain import Climate, Terrain, to_fine
 
 CITIES, PROVINCES, COUNTIES = 42, 11, 84
 

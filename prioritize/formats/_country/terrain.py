@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
-from prioritize.formats._synthetic_ground import Ground, choose, largest_part, squash, travel
+from prioritize.formats._country.ground import Ground, choose, largest_part, squash, travel
 
 LAND_SHARE, SEA_SHARE = 0.46, 0.27  # of the grid
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from prioritize.formats._synthetic_ground import Ground, Window, squash
-from prioritize.formats._synthetic_society import Society
-from prioritize.formats._synthetic_terrain import Climate, Terrain, to_fine
+from prioritize.formats._country.ground import Ground, Window, squash
+from prioritize.formats._country.society import Society
+from prioritize.formats._country.terrain import Climate, Terrain, to_fine
 
 COVER = ("sea", "forest", "shrub", "grass", "wetland", "cropland", "urban", "bare", "water")  # the position is the code
 CROPLAND, URBAN = COVER.index("cropland"), COVER.index("urban")

@@ -1,0 +1,1 @@
+"""The invented country behind `format = "synthetic"`: ground, terrain, society, life, conservation, names."""
