@@ -193,7 +193,7 @@ class Units:
         """The ids, to look positions up."""
         return pd.Index(self.table["id"])
 
-    def read(self, reference: str) -> np.ndarray:
+    def read(self, reference: str, flag: bool = False) -> np.ndarray:
         """(U,) float64 of a column, of `column:value`, or of a layer; NaN where the column is empty."""
         if reference in self.layers:
             return self.layers[reference].astype(np.float64)

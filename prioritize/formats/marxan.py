@@ -90,7 +90,7 @@ class Marxan(LandscapeConfig):
             features=species.iloc[keep].reset_index(drop=True),
             graph=graph,
             place=Nowhere(),
-            read=lambda reference, flag=False: units.read(reference),
+            read=units.read,
             labels=units.labels,
             length_unit="unit of the boundary file",
             notes=files.notes,

@@ -79,6 +79,10 @@ class Raster(LandscapeConfig):
             names = np.array([band.name for band in bands], dtype=object)[absent]
             notes.append(f"{int(absent.sum())} features have no amount in any unit: {some(names)}")
         reader.notes[:0] = [*notes, *how]
+
+        def read(reference: str, flag: bool = False) -> np.ndarray:
+            return reader.read(reference, flag)[cell]
+
         return Source(
             name=template.path.name,
             unit_id=cell + 1,
@@ -89,7 +93,7 @@ class Raster(LandscapeConfig):
             ),
             graph=graph,
             place=Grid(frame.shape, cell, tuple(frame.transform[:6]), rio.wkt_of(frame.crs)),
-            read=lambda reference, flag=False: reader.read(reference, flag)[cell],
+            read=read,
             labels=lambda reference: reader.labels(reference, cell),
             notes=reader.notes,
         )

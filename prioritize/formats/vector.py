@@ -110,7 +110,7 @@ class Vector(LandscapeConfig):
             ),
             graph=borders.polygon_graph(geometry, ruler, tolerance),
             place=Polygons(geopandas.GeoSeries(geometry, crs=table.frame.crs)),
-            read=lambda reference, flag=False: table.numbers(reference),
+            read=table.read,
             labels=table.labels,
             notes=[*notes, *told],
         )
@@ -235,6 +235,10 @@ class Columns:
         near = difflib.get_close_matches(reference, self.names, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"it has {some(self.names, 10) or 'no columns'}"
         raise DataError(f"{self.where}: there is no column '{reference}'; {hint}")
+
+    def read(self, reference: str, flag: bool = False) -> np.ndarray:
+        """Read a column as a unit layer; nothing is ever averaged here, flag or not."""
+        return self.numbers(reference)
 
     def numbers(self, reference: str, missing: bool = True) -> np.ndarray:
         """Read a column of numbers or of yes/no: (U,) float64, NaN where it is empty.

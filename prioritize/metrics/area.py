@@ -14,8 +14,8 @@ def measure(problem: Problem, selection: np.ndarray) -> list[tuple[str, str, str
     area = landscape.area_km2
     layers = [("", selection.any(axis=1))] + [(z.name, selection[:, k]) for k, z in enumerate(landscape.zones)]
     before = (landscape.status == LOCKED_IN).any(axis=1)
-    rows = []
-    groups = [("all", np.zeros(len(area), np.int32), ("all",))]
+    rows: list[tuple[str, str, str, str, float, str]] = []
+    groups: list[tuple[str, np.ndarray, tuple[str, ...]]] = [("all", np.zeros(len(area), np.int32), ("all",))]
     groups += [(level, item.code, item.names) for level, item in landscape.groups.items()]
     for level, code, names in groups:
         inside = code >= 0

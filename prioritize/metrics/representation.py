@@ -25,7 +25,7 @@ def measure(problem: Problem, selection: np.ndarray) -> list[tuple[str, str, str
         ("target_met", np.where(problem.target > 0, met, np.nan), "1"),
         ("shortfall", np.where(met, 0.0, problem.target - have), None),
     ]
-    rows = []
+    rows: list[tuple[str, str, str, str, float, str]] = []
     for metric, values, unit in columns:
         rows.extend(
             (metric, str(name), "", "", float(value), str(own) if unit is None else unit)

@@ -140,7 +140,7 @@ def borders(
     """Give each cell to the seat that is nearest by travel, so that borders follow ridges."""
     coarse = ground.coarse
     land = ground.coarser(terrain.land)
-    far = np.hypot(*(0.5 * side for side in coarse.shape))
+    far = float(np.hypot(0.5 * coarse.shape[0], 0.5 * coarse.shape[1]))
     # capitals: the largest towns that keep their distance
     capitals: list[int] = []
     for number, site in enumerate(sites):
