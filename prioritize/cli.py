@@ -35,13 +35,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # `prioritize schema | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"error: {error.filename}: {(error.strerror or 'cannot be used').lower()}", file=sys.stderr)
+        return 2
 
 
 def parser() -> argparse.ArgumentParser:
     """The commands and their options."""
     top = argparse.ArgumentParser(
         prog="prioritize",
-        description="Spatial conservation prioritization: which places, under which regime, at the least cost, with a proof.",
+        description="Spatial conservation prioritization: which places, under which regime, at the least cost, "
+        "with a proof.",
     )
     top.add_argument("--version", action="version", version=f"prioritize {__version__}")
     commands = top.add_subparsers(title="commands", required=True, metavar="COMMAND")
@@ -87,6 +93,10 @@ def parser() -> argparse.ArgumentParser:
     fresh = commands.add_parser("new", help="a commented scenario and a tiny landscape to start from")
     fresh.add_argument("folder", type=Path, metavar="DIR")
     fresh.set_defaults(command=new_command)
+
+    proof = commands.add_parser("verify", help="recompute a run from its inputs: rows, objective and bound")
+    proof.add_argument("folder", type=Path, metavar="RUN", help="run folder")
+    proof.set_defaults(command=verify_command)
 
     schema = commands.add_parser("schema", help="print the JSON Schema of scenario files, for editors")
     schema.set_defaults(command=schema_command)
@@ -151,10 +161,6 @@ def compare_command(options: argparse.Namespace) -> None:
     from prioritize.comparison import compare
     from prioritize.report.figures import write_maps
 
-    if options.out.exists() and not options.out.is_dir():
-        from prioritize.errors import DataError
-
-        raise DataError(f"{options.out}: is a file; name a folder with --out")
     live = LiveLine([path.stem for path in options.scenarios])
     with live:
         result = compare(
@@ -184,6 +190,17 @@ def new_command(options: argparse.Namespace) -> None:
 
     scenario = write_template(options.folder)
     print(f"{scenario} and a tiny landscape beside it; next:\n  prioritize run {scenario}")
+
+
+def verify_command(options: argparse.Namespace) -> int:
+    """`prioritize verify`."""
+    from prioritize.verify import verify
+
+    verdict = verify(options.folder)
+    print(verdict.sentence)
+    for fault in verdict.faults:
+        print(f"error: {fault}", file=sys.stderr)
+    return 2 if verdict.faults else 0
 
 
 def schema_command(options: argparse.Namespace) -> None:
@@ -290,10 +307,10 @@ def print_run(run: Run, folder: Path) -> None:
     unit = summary["boundary_unit"]
     boundary = summary["boundary"]
     table.add_row("boundary", f"{boundary / 1000:,.1f} km" if unit == "m" else f"{boundary:,.6g} {unit}")
-    table.add_row("bound", f"{summary['bound']:,.10g}")
+    table.add_row("bound", "none" if summary["bound"] is None else f"{summary['bound']:,.10g}")
     table.add_row("proof", summary["proof"])
     table.add_row("seconds", ", ".join(f"{phase} {seconds:.1f}" for phase, seconds in summary["seconds"].items()))
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 110)
     console.print(table)
     console.print(f"run folder: {folder}", highlight=False, soft_wrap=True)
 
@@ -309,7 +326,7 @@ def print_comparison(result: Comparison, folder: Path, written: Sequence[Path]) 
         table.add_column(name, justify="left" if k == 0 else "right", overflow="fold")
     for row in rows[1:]:
         table.add_row(*row)
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 110)
     console.print(table)
     if len(result.overlap):
         pairs = Table(title="overlap of the selections", title_justify="left")

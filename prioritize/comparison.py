@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from prioritize.errors import Faults, PrioritizeError, ScenarioError
+from prioritize.errors import DataError, Faults, PrioritizeError, ScenarioError
 from prioritize.landscape import Landscape
 from prioritize.progress import Reporter
-from prioritize.runner import input_hashes, load_landscape, read_summary, run, save_run
+from prioritize.runner import guard_folder, input_hashes, load_landscape, read_summary, run, save_run
 from prioritize.scenario import Scenario, read_scenario
 from prioritize.source import Source
 from prioritize.write import read_selection
@@ -157,6 +157,9 @@ def compare(
     faults.raise_any()
     reporters = list(reporters or [Reporter() for _ in read])
     folders = [None if out is None else Path(out) / scenario.name for scenario in read]
+    for folder in folders:
+        if folder is not None:
+            guard_folder(folder)
     sources: dict[str, Source] = {}
     lock = threading.Lock()
 
@@ -167,8 +170,13 @@ def compare(
             if folder is not None:
                 old = read_summary(folder)
                 if old is not None and old["inputs"]["key"] == input_hashes(scenario)["key"]:
-                    reporter.current = "reused"
-                    return landscape, read_selection(folder, landscape), old, True
+                    try:
+                        selection = read_selection(folder, landscape)
+                    except DataError as error:  # damaged or gone: answered anew
+                        reporter.log(f"not reused: {error}")
+                    else:
+                        reporter.current = "reused"
+                        return landscape, selection, old, True
             done = run(scenario, reporter=reporter, landscape=landscape)
             if folder is not None:
                 save_run(done, folder)
@@ -233,7 +241,7 @@ def side_by_side(summaries: Sequence[dict[str, Any]]) -> pd.DataFrame:
     else:
         add(f"boundary ({unit})", "", each("boundary"))
     add("units selected", "", each("units_selected"))
-    add("gap to the best possible", "%", [100 * s["gap"] for s in summaries])
+    add("gap to the best possible", "%", [float("nan") if s["gap"] is None else 100 * s["gap"] for s in summaries])
     add("status", "", [s["status"].replace("_", " ") for s in summaries])
     add("seconds", "", [sum(s["seconds"].values()) for s in summaries])
     return pd.DataFrame(

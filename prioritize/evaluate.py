@@ -35,7 +35,7 @@ def terms(problem: Problem, selection: np.ndarray) -> list[tuple[str, float]]:
     sign = -1.0 if problem.objective.maximise else 1.0
     found = [(problem.objective.kind, problem.objective.value(problem, selection))]
     for penalty in problem.penalties:
-        found.append((penalty.name or penalty.kind, sign * penalty.value(problem, selection)))
+        found.append((getattr(penalty, "name", None) or penalty.kind, sign * penalty.value(problem, selection)))
     return found
 
 

@@ -95,9 +95,10 @@ class Graph:
         np.add.at(totals, np.repeat(np.arange(self.units), np.diff(self.indptr)), self.weight)
         return totals + self.exposed
 
-    def outline(self, chosen: np.ndarray, edge_factor: float = 1.0) -> float:
+    def outline(self, chosen: ArrayLike, edge_factor: float = 1.0) -> float:
         """Length of the outline of the chosen units (U,) bool; outer boundary counts `edge_factor` times."""
         i, j, weight = self.edges()
+        chosen = np.asarray(chosen)
         return float(weight[chosen[i] != chosen[j]].sum() + edge_factor * self.exposed[chosen].sum())
 
 

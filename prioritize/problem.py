@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+import pandas as pd
 from scipy import sparse
 
 from prioritize.errors import Faults, PrioritizeError, ScenarioError
@@ -31,6 +32,8 @@ class Term(Protocol):
 
 class Priced(Term, Protocol):
     """An objective or a penalty."""
+
+    kind: Any
 
     def value(self, problem: Problem, selection: np.ndarray) -> float:
         """What the term adds to the objective for a (U, Z) selection, in the user's sense; never reads the Program."""
@@ -76,7 +79,7 @@ class Problem:
     penalties: tuple[Priced, ...] = ()
 
 
-def zone_numbers(landscape: Landscape, zones: list[str] | None, where: str) -> list[int]:
+def zone_numbers(landscape: Landscape, zones: list[str] | None) -> list[int]:
     """Zone names to column numbers; None is all zones.
 
     Raises
@@ -89,7 +92,7 @@ def zone_numbers(landscape: Landscape, zones: list[str] | None, where: str) -> l
         return list(range(len(names)))
     unknown = [zone for zone in zones if zone not in names]
     if unknown:
-        raise ScenarioError(f"{where}: there is no zone '{unknown[0]}'; zones are {', '.join(names)}")
+        raise ScenarioError(f"there is no zone '{unknown[0]}'; zones are {', '.join(names)}")
     return [names.index(zone) for zone in zones]
 
 
@@ -140,14 +143,21 @@ def feature_weights(landscape: Landscape, weights: float | dict[str, float] | No
         If a name matches no feature or a weight is not positive.
     """
     faults = Faults(ScenarioError)
-    default = landscape.features.get("weight")
-    result = np.ones(len(landscape.features)) if default is None else default.fillna(1.0).to_numpy(float).copy()
+    names = landscape.features["name"].to_numpy()
+    result = np.ones(len(names))
+    if "weight" in landscape.features:
+        column = landscape.features["weight"]
+        result = pd.to_numeric(column, errors="coerce").to_numpy(np.float64).copy()
+        odd = np.isnan(result) & column.notna().to_numpy()
+        if odd.any():
+            faults.add(f"feature table: 'weight' is not a number for {some(names[odd])}")
+        result[np.isnan(result)] = 1.0
     if weights is not None:
         given = match_features(weights, landscape.features["name"], np.nan, "objective.weights", faults)
         result = np.where(np.isnan(given), result, given)
     if np.any(result <= 0):
-        culprit = landscape.features["name"].to_numpy()[result <= 0]
-        faults.add(f"objective.weights: the weight of {some(culprit)} is not positive")
+        culprit = f"{some(names[result <= 0])} is {some(result[result <= 0])}"
+        faults.add(f"objective.weights (or 'weight' of the feature table): {culprit}; weights must be above 0")
     faults.raise_any()
     return result
 
@@ -171,10 +181,14 @@ def compile_problem(problem: Problem) -> Program:
     to.upper[:] = upper.ravel()
     to.maximise = problem.objective.maximise
     faults = Faults(ScenarioError)
-    for term in (problem.objective, *problem.constraints, *problem.penalties):
+    terms: list[tuple[str, Term]] = [("", problem.objective)]
+    terms += [(f"constraints[{k}]: ", term) for k, term in enumerate(problem.constraints)]
+    terms += [(f"penalties[{k}]: ", term) for k, term in enumerate(problem.penalties)]
+    for where, term in terms:
         try:
             term.add(problem, to)
         except PrioritizeError as error:
-            faults.catch(error)
+            for fault in error.faults:
+                faults.add(where + fault)
     faults.raise_any()
     return to.build()

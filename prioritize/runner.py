@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from prioritize.certificate import multipliers_digest, proven_bound, selection_digest, write_certificate
 from prioritize.errors import DataError, PrioritizeError
 from prioritize.evaluate import evaluate, recheck
-from prioritize.landscape import Landscape
+from prioritize.landscape import Landscape, some
 from prioritize.problem import Problem, compile_problem
 from prioritize.progress import Reporter
 from prioritize.scenario import Scenario, map_files, read_scenario
@@ -176,9 +177,7 @@ def check(path: str | Path, changes: Mapping[str, Any] | None = None) -> tuple[l
     locked_out = int((landscape.status < 0).all(axis=1).sum())
     facts.append(f"{units} units ({locked_in} locked in, {locked_out} locked out), {features} features, {zones} zones")
     for level, grouping in landscape.groups.items():
-        facts.append(
-            f"{level}: {len(grouping.names)} ({', '.join(grouping.names[:6])}{' ...' if len(grouping.names) > 6 else ''})"
-        )
+        facts.append(f"{level}: {len(grouping.names)} ({some(grouping.names, 6)})")
     facts.extend(f"note: {note}" for note in landscape.notes)
     try:
         problem = make_problem(scenario, landscape)
@@ -195,10 +194,7 @@ def check(path: str | Path, changes: Mapping[str, Any] | None = None) -> tuple[l
 def input_hashes(scenario: Scenario) -> dict[str, str]:
     """SHA-256 of every file that the scenario names, and `key` over all that decides the result.
 
-    Raises
-    ------
-    DataError
-        If a file is missing.
+    A file that cannot be read is `absent`: to complain is the reader's part, who knows what it is needed for.
     """
     files: set[Path] = set(scenario.landscape.files())
     plain = scenario.plain()
@@ -214,9 +210,10 @@ def input_hashes(scenario: Scenario) -> dict[str, str]:
     hashes: dict[str, str] = {}
     for path in sorted(files):
         try:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        except OSError as error:
-            raise DataError(f"{path}: {(error.strerror or 'cannot be read').lower()}") from None
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError:
+            digest = "absent"
         name = path.name if path.name not in hashes else str(path)
         hashes[name] = digest
     decisive = json.dumps([version("prioritize"), anonymous, sorted(hashes.values())], sort_keys=True)
@@ -245,8 +242,8 @@ def summarise(run: Run) -> dict[str, Any]:
             for metric, value in zip(table["metric"], table["value"], strict=True)
             if metric.startswith("objective:")
         },
-        "bound": solution.bound,
-        "gap": solution.gap,
+        "bound": solution.bound if np.isfinite(solution.bound) else None,
+        "gap": solution.gap if np.isfinite(solution.gap) else None,
         "proof": proof_sentence(solution),
         "cost": one("cost"),
         "cost_new": one("cost_new"),
@@ -269,8 +266,26 @@ def summarise(run: Run) -> dict[str, Any]:
             "python": platform.python_version(),
             **{name: version(name) for name in ("ortools", "numpy", "scipy", "numba")},
         },
+        "certified_bound": certified_bound(run),
+        "digests": digests(run),
         "inputs": run.inputs,
     }
+
+
+def certified_bound(run: Run) -> float | None:
+    """What the multipliers alone prove (a tree search may have proven more), in the user's sense."""
+    if run.solution.multipliers is None:
+        return None
+    program = compile_problem(run.problem)
+    return program.sign * proven_bound(program, run.solution.multipliers)
+
+
+def digests(run: Run) -> dict[str, str]:
+    """Digests by which `verify` notices a changed unit or multiplier."""
+    found = {"selection": selection_digest(run.landscape, run.selection)}
+    if run.solution.multipliers is not None:
+        found["multipliers"] = multipliers_digest(run.solution.multipliers)
+    return found
 
 
 def proof_sentence(solution: Solution) -> str:
@@ -302,9 +317,11 @@ def save_run(run: Run, folder: Path) -> Path:
         run.evaluation.to_csv(temporary / "evaluation.csv", index=False, lineterminator="\n")
         (temporary / "scenario.toml").write_text(run.scenario.toml(folder.resolve()), encoding="utf-8")
         (temporary / "log.txt").write_text("\n".join(run.reporter.lines) + "\n", encoding="utf-8")
+        if run.solution.multipliers is not None:
+            write_certificate(temporary, run.solution.multipliers)
         trajectory = pd.DataFrame(run.reporter.trajectory, columns=["seconds", "incumbent", "bound"])
         trajectory.to_csv(temporary / "progress.csv", index=False, lineterminator="\n")
-        (temporary / SUMMARY).write_text(json.dumps(run.summary, indent=2, allow_nan=True) + "\n", encoding="utf-8")
+        (temporary / SUMMARY).write_text(json.dumps(run.summary, indent=2, allow_nan=False) + "\n", encoding="utf-8")
         os.chmod(temporary, 0o755)
         put_in_place(temporary, folder)
     except BaseException:
@@ -315,26 +332,39 @@ def save_run(run: Run, folder: Path) -> Path:
 
 def guard_folder(folder: Path) -> None:
     """Refuse to write over anything but a run (or an empty folder)."""
-    if folder.exists() and not folder.is_dir():
-        raise DataError(f"{folder}: is a file; name a folder for the run with --out")
+    guard_path(folder)
     if folder.is_dir() and any(folder.iterdir()) and not (folder / SUMMARY).exists():
         raise DataError(f"{folder}: holds files that are not a run; choose another folder with --out")
 
 
+def guard_path(folder: Path) -> None:
+    """Refuse a folder that cannot be made, because it or one above it is a file."""
+    above = next((part for part in (folder, *folder.parents) if part.exists()), folder)
+    if above.exists() and not above.is_dir():
+        raise DataError(f"{above}: is a file; name a folder with --out")
+
+
 def put_in_place(temporary: Path, folder: Path) -> None:
-    """Rename a finished folder over an older run."""
-    if folder.exists():
-        old = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-        os.replace(folder, old / folder.name)
+    """Rename a finished folder over an older run, which stays where it is should that fail."""
+    if not folder.exists():
         os.replace(temporary, folder)
-        shutil.rmtree(old, ignore_errors=True)
-    else:
-        os.replace(temporary, folder)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+    try:
+        os.replace(folder, aside / "run")
+        try:
+            os.replace(temporary, folder)
+        except BaseException:
+            os.replace(aside / "run", folder)
+            raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def read_summary(folder: Path) -> dict[str, Any] | None:
     """The summary of a run folder; None where there is no valid run."""
     try:
-        return json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
+        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
+    return summary if isinstance(summary, dict) and "key" in summary.get("inputs", {}) else None

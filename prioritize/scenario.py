@@ -6,20 +6,30 @@ import difflib
 import re
 import tomllib
 import typing
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Union
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, Union
 
 import tomli_w
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from prioritize.errors import ScenarioError
 from prioritize.registry import family
-from prioritize.source import Config, LandscapeConfig, ZoneConfig
+from prioritize.source import Config, ZoneConfig, no_file
 
 #: a text that ends like this is a file, relative to the scenario file it stands in
-FILE = re.compile(r"\.(tiff?|img|asc|vrt|nc|gpkg|shp|parquet|geojson|fgb|csv|tsv|txt|dat|toml)(#\d+)?$", re.IGNORECASE)
-#: names of things, never files
-NAMES = {"name", "kind", "format", "rule", "zone", "zones", "of"}
+FILE = re.compile(
+    r"\.(g?tiff?|vrt|img|asc|bil|bip|bsq|flt|grd|nc|hdf|h5|jp2|rst|sdat|png|jpe?g"
+    r"|gpkg|shp|parquet|geoparquet|pq|geojson|json|fgb|gdb|kml|gml|csv|tsv|txt|dat|toml)(#\d+)?$",
+    re.IGNORECASE,
+)
+#: keys whose value is a path whatever it looks like
+PATHS = {"folder", "project", "feature_table"}
+#: names of things and words for people, never files
+NAMES = {"name", "title", "cost_unit", "kind", "format", "rule", "zone", "zones", "of"}
+#: the key that says of which kind a table is
+TAGS = {"landscape": "format", "targets": "rule", "objective": "kind", "solver": "kind"}
 
 
 def one_of(folder: str, tag: str) -> Any:
@@ -29,8 +39,12 @@ def one_of(folder: str, tag: str) -> Any:
 
 
 if TYPE_CHECKING:
-    AnyLandscape = LandscapeConfig
-    AnyTargets = AnyObjective = AnyConstraint = AnyPenalty = AnySolver = Any
+    AnyLandscape: TypeAlias = Any
+    AnyTargets: TypeAlias = Any
+    AnyObjective: TypeAlias = Any
+    AnyConstraint: TypeAlias = Any
+    AnyPenalty: TypeAlias = Any
+    AnySolver: TypeAlias = Any
 else:
     AnyLandscape = one_of("formats", "format")
     AnyTargets = one_of("targets", "rule")
@@ -49,7 +63,7 @@ class OutputConfig(Config):
 class Scenario(Config):
     """One question to the landscape. Every key of the scenario file; see scenarios/README.md."""
 
-    name: str = Field(min_length=1, pattern=r"^[^/\\]+$", description="short name; also the default run folder")
+    name: str = Field(pattern=r"^[^/\\.][^/\\]*$", description="short name; also the default run folder")
     extends: str | None = Field(None, description="scenario file that this one differs from")
     title: str = Field("", description="one line for reports")
     seed: int = Field(1, ge=0, description="seed of everything random")
@@ -66,7 +80,7 @@ class Scenario(Config):
     constraints: tuple[AnyConstraint, ...] = Field((), description="hard rows beside the targets")
     penalties: tuple[AnyPenalty, ...] = Field((), description="what is added to the objective")
     solver: AnySolver = Field(default_factory=lambda: family("solvers")["auto"](), description="how it is solved")
-    output: OutputConfig = Field(default_factory=OutputConfig, description="where results go")
+    output: OutputConfig = Field(default_factory=lambda: OutputConfig(folder=None), description="where results go")
 
     @model_validator(mode="before")
     @classmethod
@@ -74,17 +88,10 @@ class Scenario(Config):
         """`[targets] relative = 0.3` needs no rule, `[solver] gap = 0.01` no kind."""
         if not isinstance(data, dict):
             return data
-        data = dict(data)
-        targets = data.get("targets")
-        if isinstance(targets, dict) and "rule" not in targets:
-            data["targets"] = {
-                "rule": "absolute" if "absolute" in targets and "relative" not in targets else "relative",
-                **targets,
-            }
-        for key, kind in (("solver", "auto"), ("objective", "min_cost")):
-            if isinstance(data.get(key), dict) and "kind" not in data[key]:
-                data[key] = {"kind": kind, **data[key]}
-        return data
+        tagged = {
+            key: {TAGS[key]: tag_of(key, data[key]), **data[key]} for key in TAGS if isinstance(data.get(key), dict)
+        }
+        return {**data, **{key: table for key, table in tagged.items() if table[TAGS[key]] is not None}}
 
     def references(self) -> list[str]:
         """Unit layers that the terms will ask the landscape for, in a fixed order."""
@@ -140,7 +147,7 @@ def parse(data: dict[str, Any], where: str = "scenario") -> Scenario:
     try:
         return Scenario.model_validate(data)
     except ValidationError as error:
-        raise ScenarioError([f"{where}: {describe(item)}" for item in error.errors()]) from None
+        raise ScenarioError([f"{where}: {fault}" for fault in describe(error.errors(), data)]) from None
 
 
 def load(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
@@ -151,7 +158,8 @@ def load(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
-        raise ScenarioError(f"{path}: no such scenario file") from None
+        caller = f" (extended by {seen[-1].name})" if seen else ""
+        raise ScenarioError(no_file(path, "scenario file") + caller) from None
     except IsADirectoryError:
         raise ScenarioError(f"{path}: is a folder; name the scenario file in it") from None
     except UnicodeDecodeError as error:
@@ -167,21 +175,29 @@ def load(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     return merge(load(real.parent / base, (*seen, real)), data)
 
 
+def tag_of(key: str, table: dict[str, Any]) -> Any:
+    """Of which kind a table is, where it does not say so, too; None where there is no usual kind."""
+    rule = "absolute" if "absolute" in table and "relative" not in table else "relative"
+    usual = {"targets": rule, "objective": "min_cost", "solver": "auto"}
+    return table.get(TAGS[key], usual.get(key))
+
+
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     """`over` on top of `base`: tables key by key; lists of tables by their `name`, new ones at the end.
 
-    A table whose tag (`format`, `rule`, `kind`) changes starts anew: the keys of the old kind mean nothing to the new.
+    A table whose tag (see TAGS) changes starts anew: the keys of the old kind mean nothing to the new. Not so the
+    solver's: all solvers have the same keys.
     """
     result = dict(base)
     for key, value in over.items():
         old = result.get(key)
         if isinstance(value, dict) and isinstance(old, dict):
-            changed = any(tag in value and value[tag] != old.get(tag) for tag in ("format", "rule", "kind"))
-            result[key] = value if changed and key not in ("zones",) else merge(old, value)
+            changed = key != "solver" and TAGS.get(key) in value and value[TAGS[key]] != tag_of(key, old)
+            result[key] = value if changed else merge(old, value)
         elif isinstance(value, list) and isinstance(old, list) and all(isinstance(v, dict) for v in (*value, *old)):
-            named = {item["name"]: item for item in value if "name" in item}
-            kept = [named.pop(item.get("name"), item) for item in old]
-            result[key] = kept + [item for item in value if "name" not in item or item["name"] in named]
+            named = {str(item["name"]): item for item in value if "name" in item}
+            kept = [named.pop(str(item.get("name")), item) if "name" in item else item for item in old]
+            result[key] = kept + [item for item in value if "name" not in item or str(item["name"]) in named]
         else:
             result[key] = value
     return result
@@ -209,7 +225,7 @@ def map_files(data: Any, change: typing.Callable[[str], str], key: str = "") -> 
         return {name: map_files(value, change, name) for name, value in data.items()}
     if isinstance(data, list):
         return [map_files(value, change, key) for value in data]
-    if isinstance(data, str) and key not in NAMES and key != "extends" and FILE.search(data):
+    if isinstance(data, str) and (key in PATHS or (key not in NAMES | {"extends"} and FILE.search(data))):
         return change(data)
     return data
 
@@ -230,34 +246,121 @@ def relative_to(name: str, folder: Path) -> str:
         return name
 
 
-def describe(item: Any) -> str:
-    """One line for one of pydantic's errors: dotted key, value, way out."""
-    model: Any = Scenario
-    shown = ""
-    for step in item["loc"]:
-        if isinstance(step, int):
-            shown += f"[{step}]"
-            continue
-        members = model if isinstance(model, dict) else None
-        if members is not None and step in members:  # the tag of a union: not a key
-            model = members[step]
-            continue
-        shown += f".{step}" if shown else str(step)
-        if isinstance(model, type) and issubclass(model, BaseModel) and step in model.model_fields:
-            model = inner(model.model_fields[step].annotation, model.model_fields[step])
-    kind, context, value = item["type"], item.get("ctx", {}), item.get("input")
+#: what each of pydantic's errors of shape asks for
+SHAPES = {
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "dict_type": "a table",
+    "finite_number": "a finite number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "int_from_float": "a whole number",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "list_type": "a list",
+    "literal_error": "{expected}",
+    "model_attributes_type": "a table",
+    "model_type": "a table",
+    "path_type": "a file name",
+    "string_type": "a text",
+    "tuple_type": "a list of tables, each under a [[heading]]",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one of pydantic's errors lies in the user's data, its location cleared of what are no keys of the user.
+
+    Attributes
+    ----------
+    item : dict
+        The error as pydantic gives it.
+    steps : tuple of str or int
+        Keys and positions.
+    union : tuple of str or int, or None
+        The value that may be of several types, if the error belongs to one of these.
+    model : class, dict of them by tag, or None
+        What is expected around the place.
+    """
+
+    item: Any
+    steps: tuple[str | int, ...]
+    union: tuple[str | int, ...] | None
+    model: Any
+
+    @classmethod
+    def of(cls, item: Any, data: Any) -> Place:
+        """Follow the location through the data."""
+        model: Any = Scenario
+        steps: tuple[str | int, ...] = ()
+        union = None
+        for number, step in enumerate(item["loc"], start=1):
+            if isinstance(model, dict) and step in model:  # the tag of a family: not a key
+                model = model[step]
+                continue
+            there = (
+                step in data if isinstance(data, dict) else isinstance(data, list | tuple) and step in range(len(data))
+            )
+            if not there and not (item["type"] == "missing" and number == len(item["loc"])):
+                union = steps if union is None else union  # the name of a type: not a key
+                continue
+            data = data[step] if there else None
+            steps += (step,)
+            if isinstance(model, type) and issubclass(model, BaseModel) and step in model.model_fields:
+                model = inner(model.model_fields[step].annotation)
+        return cls(item, steps, union, model)
+
+    @property
+    def shown(self) -> str:
+        """`constraints[0].share`."""
+        return "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in self.steps).removeprefix(".")
+
+
+def describe(errors: Sequence[Any], data: Any) -> list[str]:
+    """One line for each of pydantic's errors: dotted key, value, way out.
+
+    A value that may be of several types has an error for each of them: those that got furthest into it, or that find
+    its type right, are told; if there are none, one line names all types.
+    """
+    groups: dict[Any, list[Place]] = {}
+    for number, item in enumerate(errors):
+        place = Place.of(item, data)
+        groups.setdefault(number if place.union is None else place.union, []).append(place)
+    lines: list[str] = []
+    for union, places in groups.items():
+        if isinstance(union, tuple):
+            deepest = max(len(place.steps) for place in places)
+            near = [place for place in places if len(place.steps) == deepest > len(union)]
+            near = near or [place for place in places if place.item["type"] not in SHAPES]
+            if not near:
+                wants = dict.fromkeys(shape(place.item) for place in places)
+                lines.append(f"{places[0].shown} must be {' or '.join(wants)}{given(places[0].item)}")
+            places = near
+        lines += [line(place) for place in places]
+    return list(dict.fromkeys(lines))
+
+
+def shape(item: Any) -> str:
+    """What an error of shape asks for."""
+    return SHAPES[item["type"]].format(**item.get("ctx", {}))
+
+
+def given(item: Any) -> str:
+    """What stands there instead."""
+    value = item["input"]
+    return f" (it is {'a table' if isinstance(value, dict) else 'a list' if isinstance(value, list) else repr(value)})"
+
+
+def line(place: Place) -> str:
+    """One line for one error."""
+    item, shown, model = place.item, place.shown, place.model
+    kind, context = item["type"], item.get("ctx", {})
     if kind == "extra_forbidden":
-        key = str(item["loc"][-1])
         known = list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
-        near = difflib.get_close_matches(key, known, 1, 0.5)
-        hint = f"did you mean '{near[0]}'? " if near else ""
-        return f"unknown key '{shown}'; {hint}known keys: {', '.join(sorted(known))}"
+        return f"unknown key '{shown}'; {nearest(str(item['loc'][-1]), known)}known keys: {', '.join(sorted(known))}"
     if kind == "union_tag_invalid":
         tag = context["discriminator"].strip("'")
-        near = difflib.get_close_matches(
-            str(context["tag"]), re.findall(r"'([^']+)'", context["expected_tags"]), 1, 0.5
-        )
-        hint = f"did you mean '{near[0]}'? " if near else ""
+        hint = nearest(str(context["tag"]), re.findall(r"'([^']+)'", context["expected_tags"]))
         return f"{shown}.{tag} '{context['tag']}' is unknown; {hint}one of {context['expected_tags']}"
     if kind == "union_tag_not_found":
         tag = context["discriminator"].strip("'")
@@ -265,12 +368,24 @@ def describe(item: Any) -> str:
         return f"{shown} needs the key '{tag}': one of {names}"
     if kind == "missing":
         return f"{shown} is missing"
+    if kind in SHAPES:
+        hint = nearest(str(item["input"]), re.findall(r"'([^']+)'", context.get("expected", "")), "; ", "?")
+        return f"{shown} must be {shape(item)}{given(item)}{hint}"
+    if kind == "string_pattern_mismatch":
+        return f"{shown} must not be empty, begin with a dot or hold a slash{given(item)}"
     message = item["msg"].removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
-    return f"{shown}: {message}" + (f" (it is {value!r})" if not isinstance(value, dict | list) else "")
+    if message.startswith("Input should be "):
+        return f"{shown} must be {message.removeprefix('Input should be ')}{given(item)}"
+    return f"{shown}: {message[0].lower()}{message[1:]}"
 
 
-def inner(annotation: Any, info: Any = None) -> Any:
+def nearest(name: str, known: Sequence[str], before: str = "", after: str = "? ") -> str:
+    """`did you mean 'gap'? `, or nothing."""
+    near = difflib.get_close_matches(name, known, 1, 0.5)
+    return f"{before}did you mean '{near[0]}'{after}" if near else ""
+
+
+def inner(annotation: Any) -> Any:
     """What stands below a field: a model, or a union's members by tag; looks through lists, dicts and Optional."""
     tags = {id(member): (folder, name) for folder in FOLDERS for name, member in family(folder).items()}
     found: list[Any] = []
@@ -293,8 +408,13 @@ FOLDERS = ("formats", "targets", "objectives", "constraints", "penalties", "solv
 def json_schema() -> dict[str, Any]:
     """JSON Schema of a scenario file, for editors."""
     schema = Scenario.model_json_schema()
-    # a file that extends another may leave out what the other says
+    # a file that extends another may leave out what the other says, and usual kinds go without saying
     schema["required"] = ["name"]
+    for key in TAGS:
+        union = schema["properties"][key]
+        for part in union["oneOf"]:
+            schema["$defs"][part["$ref"].rpartition("/")[2]].pop("required", None)
+        union["anyOf"] = union.pop("oneOf")
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "prioritize scenario"
     return schema

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
+from prioritize.engine.dual import Multipliers
 from prioritize.errors import InfeasibleError, SolveError
 from prioritize.program import HARD, Builder, Extra, Program
 from prioritize.progress import Reporter, relative_gap
@@ -31,6 +32,8 @@ class Solution:
         optimal (gap below 1e-6), within_gap, time_limit or interrupted.
     seconds : float
     solver : str
+    multipliers : Multipliers or None
+        What proves the bound, or a part of it, to anybody who has the inputs (see `certificate.py`).
     """
 
     selection: np.ndarray
@@ -40,6 +43,7 @@ class Solution:
     status: str
     seconds: float
     solver: str
+    multipliers: Multipliers | None = None
 
 
 def solve(program: Program, solver: SolverConfig, *, seed: int = 1, reporter: Reporter | None = None) -> Solution:
@@ -100,6 +104,7 @@ def solve(program: Program, solver: SolverConfig, *, seed: int = 1, reporter: Re
         status=status,
         seconds=time.perf_counter() - started,
         solver=outcome.solver,
+        multipliers=outcome.multipliers,
     )
 
 
@@ -215,10 +220,10 @@ def explain(program: Program, seed: int = 1) -> list[str]:
     if not count:
         return ["no selection fits the locks and zones together"]
     columns = program.units * program.zones
-    row, sign = np.array([side[0] for side in sides]), np.array([side[1] for side in sides])
+    where, sign = np.array([side[0] for side in sides]), np.array([side[1] for side in sides])
     bound = np.array([side[2] for side in sides])
     scale = np.maximum(np.abs(bound), 1e-12)
-    main = sparse.diags_array(sign / scale) @ program.rows[row]
+    main = sparse.diags_array(sign / scale) @ program.rows[where]
     worst = 1.0 + np.abs(main).sum(axis=1)
     eye = sparse.eye_array(count)
     builder = Builder(program.units, program.zones)

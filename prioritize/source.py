@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import fnmatch
 import io
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,11 @@ from prioritize.place import Place
 class Config(BaseModel):
     """A frozen part of a scenario file in which unknown keys are errors."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
+
+
+#: a share of the whole
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class LandscapeConfig(Config):
@@ -49,12 +54,20 @@ class ZoneConfig(Config):
     kind: str = Field("protected", description="protected, oecm, redline, ...: how accounting reads the zone")
     cost: str | float | None = Field(None, description="a reference or a number; the landscape's cost where absent")
     cost_factor: float = Field(1.0, ge=0, description="multiplies the cost in this zone")
-    contribution: float | dict[str, float] = Field(
+    contribution: Share | dict[str, Share] = Field(
         1.0, description="what an amount counts here (0..1): one number, or by feature name or pattern"
     )
     eligible: str | None = Field(None, description="reference: zero = the unit cannot be given this zone")
     locked_in: str | None = Field(None, description="reference: not zero = given this zone from the start")
     locked_out: str | None = Field(None, description="reference: not zero = never given this zone")
+
+
+class ReadLayer(Protocol):
+    """Reads a unit layer by reference."""
+
+    def __call__(self, reference: str, flag: bool = False) -> np.ndarray:
+        """(U,) float64, NaN where the layer says nothing; a flag (yes or no) is never averaged."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +102,7 @@ class Source:
     features: pd.DataFrame
     graph: Graph
     place: Place
-    read: Callable[[str, bool], np.ndarray]
+    read: ReadLayer
     labels: Callable[[str], np.ndarray]
     length_unit: str = "m"
     notes: list[str] = field(default_factory=list)
@@ -300,6 +313,16 @@ def join_feature_table(features: pd.DataFrame, path: Path) -> pd.DataFrame:
     return kept.merge(table, on="name", how="left", sort=False)
 
 
+def no_file(path: Path, what: str = "file") -> str:
+    """Say that a file does not exist, and which one beside it may be meant."""
+    # by stem, or `cost.tif` would be near to `wood.tif`; of equal stems the one with the right suffix
+    beside = {
+        item.stem: item.name for item in sorted(path.parent.glob("*"), key=lambda i: (i.suffix == path.suffix, i))
+    }
+    near = [beside[stem] for stem in difflib.get_close_matches(path.stem, beside, n=1)]
+    return f"{path}: no such {what}" + (f"; did you mean '{near[0]}'?" if near else "")
+
+
 def read_table(path: Path, what: str = "table") -> pd.DataFrame:
     """Read a comma-, tab-, semicolon- or space-separated text file with one header line.
 
@@ -311,7 +334,7 @@ def read_table(path: Path, what: str = "table") -> pd.DataFrame:
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise DataError(f"{path}: no such file") from None
+        raise DataError(no_file(Path(path))) from None
     except IsADirectoryError:
         raise DataError(f"{path}: is a folder, not a {what}") from None
     except UnicodeDecodeError as error:

@@ -113,6 +113,8 @@ def check_bound(
     claimed = summary["bound"]
     own = program.sign * objective
     if multipliers is None:
+        if claimed is None:
+            return "no bound is claimed"
         return f"no certificate; the solver's own bound ({claimed:.10g}) cannot be verified without solving again"
     if multipliers_digest(multipliers) != summary["digests"].get("multipliers"):
         faults.append("the certificate is not the one that the run made (a multiplier was changed)")
@@ -124,7 +126,7 @@ def check_bound(
         faults.append(f"the certificate proves {program.sign * proven:.10g}, the run claims {by_multipliers:.10g}")
     gap = (own - proven) / abs(own) if own else abs(own - proven)
     text = f"proven within {100 * max(gap, 0.0):.2g} % of the best possible"
-    tree = (own - program.sign * claimed) / abs(own) if own else 0.0
+    tree = (own - program.sign * claimed) / abs(own) if own and claimed is not None else gap
     if tree < gap - 1e-6:
         text += f" (the solver's tree search, which no certificate repeats, says {100 * max(tree, 0.0):.2g} %)"
     return text

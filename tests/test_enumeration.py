@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import naive
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from strategies import every_selection, problems
 
-import naive
 from prioritize.errors import InfeasibleError
 from prioritize.evaluate import recheck, terms
 from prioritize.problem import Problem, compile_problem

@@ -10,9 +10,9 @@ from pydantic import ValidationError
 from scipy import ndimage
 
 from prioritize.errors import DataError
-from prioritize.formats._grid import grid_graph
 from prioritize.formats._country.ground import Ground, steps, travel
 from prioritize.formats._country.terrain import make_terrain
+from prioritize.formats._grid import grid_graph
 from prioritize.formats.synthetic import MEMBER, Synthetic
 from prioritize.landscape import Graph
 from prioritize.source import Source, assemble

@@ -15,7 +15,7 @@ Row = tuple[str, np.ndarray, float, float, str]
 def by_unit_and_zone(values: np.ndarray, problem: Problem, zones: list[str] | None) -> np.ndarray:
     """(U, Z) values: zero in the zones that do not count."""
     grid = np.zeros((problem.landscape.shape[0], problem.landscape.shape[2]))
-    numbers = zone_numbers(problem.landscape, zones, "constraints.zones")
+    numbers = zone_numbers(problem.landscape, zones)
     grid[:, numbers] = values[:, None] if values.ndim == 1 else values[:, numbers]
     return grid
 

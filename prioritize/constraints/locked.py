@@ -40,13 +40,13 @@ class Locked(Config):
             return landscape.layer(self.layer) != 0
         unknown = np.setdiff1d(np.asarray(self.units), landscape.unit_id)
         if unknown.size:
-            raise ScenarioError(f"constraints.locked.units: no planning unit has the id {some(unknown)}")
+            raise ScenarioError(f"no planning unit has the id {some(unknown)}")
         return np.isin(landscape.unit_id, np.asarray(self.units))
 
     def _zones(self, problem: Problem) -> list[int]:
         if self.zone is not None:
-            return zone_numbers(problem.landscape, [self.zone], "constraints.locked.zone")
-        every = zone_numbers(problem.landscape, None, "constraints.locked.zone")
+            return zone_numbers(problem.landscape, [self.zone])
+        every = zone_numbers(problem.landscape, None)
         return every[:1] if self.status == "in" else every
 
     def add(self, problem: Problem, to: Builder) -> None:
@@ -54,13 +54,13 @@ class Locked(Config):
         mask, zones = self._mask(problem), self._zones(problem)
         lower, upper = to.lower.reshape(to.units, to.zones), to.upper.reshape(to.units, to.zones)
         grid = np.zeros((to.units, to.zones), bool)
-        grid[np.ix_(mask, zones)] = True
+        for zone in zones:
+            grid[mask, zone] = True
         clash = (grid & (upper == 0)) if self.status == "in" else (grid & (lower == 1))
         if clash.any():
             ids = problem.landscape.unit_id[clash.any(axis=1)]
             raise ScenarioError(
-                f"constraints.locked: {len(ids)} units would be locked in and out at once (ids {some(ids)}); "
-                "take them from one of the two"
+                f"{len(ids)} units would be locked in and out at once (ids {some(ids)}); take them from one of the two"
             )
         if self.status == "in":
             lower[grid] = 1.0
@@ -70,7 +70,7 @@ class Locked(Config):
 
     def broken(self, problem: Problem, selection: np.ndarray) -> list[str]:
         """Units on the wrong side of their lock."""
-        chosen = selection[:, self._zones(problem)].any(axis=1)[self._mask(problem)]
+        chosen = np.asarray(selection[:, self._zones(problem)].any(axis=1))[self._mask(problem)]
         wrong = int(np.sum(~chosen)) if self.status == "in" else int(np.sum(chosen))
         return [f"{wrong} units are not locked {self.status} as asked"] if wrong else []
 

@@ -13,7 +13,6 @@ from pydantic import Field
 from scipy import sparse
 
 from prioritize.errors import DataError, Faults
-from prioritize.formats._grid import grid_graph
 from prioritize.formats._country.conservation import make_areas, opportunity_cost
 from prioritize.formats._country.ground import Ground
 from prioritize.formats._country.life import (
@@ -28,6 +27,7 @@ from prioritize.formats._country.life import (
 from prioritize.formats._country.names import country_names
 from prioritize.formats._country.society import fertility, make_society
 from prioritize.formats._country.terrain import make_climate, make_terrain
+from prioritize.formats._grid import grid_graph
 from prioritize.landscape import some
 from prioritize.place import Grid
 from prioritize.source import LandscapeConfig, Source, find_features

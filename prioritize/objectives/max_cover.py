@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from prioritize.objectives.max_features import all_or_nothing
+from prioritize.objectives._all_or_nothing import all_or_nothing
 from prioritize.problem import Problem, by_zone, feature_weights, held
 from prioritize.program import Builder
 from prioritize.source import Config

@@ -6,10 +6,10 @@ from typing import ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
-from scipy import sparse
 
+from prioritize.objectives._all_or_nothing import all_or_nothing
 from prioritize.problem import MET, Problem, by_zone, feature_weights, held, wanted
-from prioritize.program import Builder, Extra
+from prioritize.program import Builder
 from prioritize.source import Config
 
 
@@ -43,26 +43,6 @@ class MaxFeatures(Config):
         features = wanted(problem)
         weights = feature_weights(problem.landscape, self.weights)[features]
         return float(weights @ (held(problem.landscape, selection)[features] >= problem.target[features] * (1 - MET)))
-
-
-def all_or_nothing(
-    name: str, rows: sparse.csr_array, need: np.ndarray, weights: np.ndarray, labels: np.ndarray
-) -> Extra:
-    """A block of k binary columns, each worth its weight once its row of `rows` (k, V) reaches `need` (k,)."""
-    k = len(need)
-    scale = sparse.diags_array(1.0 / need)
-    return Extra(
-        name=name,
-        cost=-weights,
-        lower=np.zeros(k),
-        upper=np.ones(k),
-        integer=np.ones(k, bool),
-        rows=sparse.hstack([scale @ rows, -sparse.eye_array(k)], format="csr"),
-        row_lower=np.zeros(k),
-        row_upper=np.full(k, np.inf),
-        row_names=tuple(f"{name}: '{label}'" for label in labels),
-        complete=lambda x: (rows @ x >= need * (1 - MET)).astype(np.float64),
-    )
 
 
 MEMBER = MaxFeatures

@@ -34,12 +34,12 @@ class Boundary(Config):
 
     def parts(self, problem: Problem) -> list[list[int]]:
         """Groups of zone numbers; each group has an outline of its own."""
-        every = zone_numbers(problem.landscape, None, "penalties.boundary")
+        every = zone_numbers(problem.landscape, None)
         if self.zones == "together":
             return [every]
         if self.zones == "apart":
             return [[zone] for zone in every]
-        return [zone_numbers(problem.landscape, list(self.zones), "penalties.boundary.zones")]
+        return [zone_numbers(problem.landscape, list(self.zones))]
 
     def add(self, problem: Problem, to: Builder) -> None:
         """Two directed edges a border; outer boundary is a linear cost."""

@@ -28,13 +28,13 @@ class Linear(Config):
     def add(self, problem: Problem, to: Builder) -> None:
         """Linear columns."""
         cost = np.zeros((to.units, to.zones))
-        zones = zone_numbers(problem.landscape, self.zones, "penalties.linear.zones")
+        zones = zone_numbers(problem.landscape, self.zones)
         cost[:, zones] = (self.weight * problem.landscape.layer(self.layer))[:, None]
         to.add_cost(cost)
 
     def value(self, problem: Problem, selection: np.ndarray) -> float:
         """Weight times the sum of the layer over what is selected."""
-        zones = zone_numbers(problem.landscape, self.zones, "penalties.linear.zones")
+        zones = zone_numbers(problem.landscape, self.zones)
         return self.weight * float(problem.landscape.layer(self.layer)[selection[:, zones].any(axis=1)].sum())
 
 

@@ -22,10 +22,15 @@ def panels_of(comparison: Comparison) -> list[Panel]:
         lines = [
             f"{show(summary['cost'], '')} {summary['cost_unit']}",
             ", ".join(f"{show(100 * value, '%')} of {group}" for group, value in shares.items()),
-            f"{summary['targets_met']} of {summary['targets']} targets; gap {show(100 * summary['gap'], '%')}",
+            f"{summary['targets_met']} of {summary['targets']} targets; " + proven(summary["gap"]),
         ]
         panels.append(Panel(summary["title"] or name, "\n".join(lines), landscape, selection))
     return panels
+
+
+def proven(gap: float | None) -> str:
+    """The gap of a summary in three words."""
+    return "no proof" if gap is None else f"gap {show(100 * gap, '%')}"
 
 
 def write_maps(comparison: Comparison, folder: Path) -> list[Path]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import Field
 
+from prioritize.engine.dual import Multipliers
 from prioritize.errors import SolveError
 from prioritize.program import Program
 from prioritize.progress import Reporter
@@ -28,12 +29,15 @@ class Outcome:
         optimal (to the asked gap), limit (time), interrupted, infeasible, nothing (no solution in time).
     solver : str
         With version.
+    multipliers : Multipliers or None
+        What proves the bound, or a part of it.
     """
 
     x: np.ndarray | None
     bound: float
     reason: str
     solver: str
+    multipliers: Multipliers | None = None
 
 
 class SolverConfig(Config):

@@ -1,0 +1,1 @@
+"""The certified engine: bounds, selections and the core that OR-Tools decides."""
