@@ -110,7 +110,6 @@ def feasible(problem: Problem, selection: np.ndarray) -> bool:
         elif constraint.kind == "linear":
             if sum(landscape.layers[constraint.layer][u] for u in range(units) if chosen[u]) > constraint.max + slack:
                 return False
-        elif constraint.kind == "locked":
-            if any(chosen[u] for u in range(units) if landscape.unit_id[u] in constraint.units):
-                return False
+        elif any(chosen[u] for u in range(units) if landscape.unit_id[u] in constraint.units):  # locked out
+            return False
     return True

@@ -1,4 +1,4 @@
-"""The optimum is counted: on 3x3 grids every combination of terms equals the best of all selections, for each solver."""
+"""The optimum is counted: on 3x3 grids every mix of terms equals the best of all selections, for each solver."""
 
 from __future__ import annotations
 

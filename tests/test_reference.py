@@ -7,12 +7,14 @@ relaxation is unique whatever the solver: the tightest check of a model.
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from prioritize.cli import main
 from prioritize.landscape import Landscape, from_arrays
 from prioritize.problem import Problem, compile_problem, held
 from prioritize.registry import family
@@ -289,3 +291,54 @@ def test_tasmania_boundary(reference_data: Path) -> None:
     solution = solve(compile_problem(problem), family("solvers")["highs"](gap=1e-3, seconds=20.0))
     assert solution.bound <= 9948.678549
     assert solution.objective >= 9825.191496
+
+
+# ---------------------------------------------------------------------------- the same from the command line
+
+TASMANIA = """
+name = "tasmania"
+[landscape]
+format = "vector"
+units = "{data}/tasmania/tas_pu.gpkg"
+cost = "cost"
+locked_in = "locked_in"
+features = ["{data}/tasmania/*.tif"]
+[targets]
+relative = 0.17
+[solver]
+kind = "highs"
+gap = 1e-6
+"""
+MARXAN = """
+name = "marxan_example"
+[landscape]
+format = "marxan"
+project = "{data}/marxan_example/input.dat"
+[targets]
+rule = "table"
+[[penalties]]
+kind = "boundary"
+weight = 0.0005
+edge_factor = 1.0
+[solver]
+kind = "highs"
+gap = 9e-7
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("text", "objective", "targets"),
+    [(TASMANIA, 8829.885927, 33), (MARXAN, 95724196.3088, 17)],
+    ids=["tasmania", "marxan"],
+)
+def test_from_the_command_line(
+    reference_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, objective: float, targets: int
+) -> None:
+    scenario_file = tmp_path / "scenario.toml"
+    scenario_file.write_text(text.format(data=reference_data))
+    assert main(["run", str(scenario_file), "--out", str(tmp_path / "run")]) == 0
+    assert f"{targets} of {targets}" in capsys.readouterr().out
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    assert summary["objective"] == pytest.approx(objective, rel=1e-8)
+    assert summary["targets_met"] == targets

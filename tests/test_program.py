@@ -1,0 +1,102 @@
+"""The formulation, without a solver: what a small problem is written as, line by line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from prioritize.landscape import Graph, from_arrays
+from prioritize.problem import Problem, compile_problem
+from prioritize.registry import family
+from prioritize.solve import explain, impossible_rows
+from prioritize.solvers.milp import IMPLIED, INTEGER, flatten, integral
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+def four_in_a_row() -> Problem:
+    """Four units in a row, one locked in, one locked out; two targets, a budget, a boundary penalty."""
+    landscape = from_arrays(
+        [1.0, 2.0, 4.0, 8.0, 3.0],
+        [[1.0, 2.0, 3.0, 0.0, 1.0], [0.0, 5.0, 1.0, 1.0, 4.0]],
+        status=[1, 0, 0, 0, -1],
+        graph=Graph.from_edges(5, [0, 1, 2, 3], [1, 2, 3, 4], [1.0, 2.0, 3.0, 4.0], [2.0, 1.0, 1.0, 1.0, 2.0]),
+    )
+    constraints, penalties = family("constraints"), family("penalties")
+    return Problem(
+        landscape,
+        target=np.array([3.0, 4.0]),
+        denominator=np.array([7.0, 11.0]),
+        objective=family("objectives")["min_cost"](),
+        constraints=(constraints["budget"](kind="budget", amount=14.0),),
+        penalties=(penalties["boundary"](kind="boundary", weight=1.0, edge_factor=0.5),),
+    )
+
+
+def soft_two_zones() -> Problem:
+    """Two units, two zones, soft targets under a budget, outlines apart."""
+    landscape = from_arrays(
+        [[2.0, 1.0], [4.0, 2.0]],
+        [[1.0, 2.0]],
+        zones=("protected", "oecm"),
+        contribution=[[1.0, 0.5]],
+        graph=Graph.from_edges(2, [0], [1], [3.0], [1.0, 1.0]),
+    )
+    return Problem(
+        landscape,
+        target=np.array([2.0]),
+        denominator=np.array([3.0]),
+        objective=family("objectives")["min_shortfall"](),
+        constraints=(family("constraints")["budget"](kind="budget", amount=4.0),),
+        penalties=(family("penalties")["boundary"](kind="boundary", weight=1.0, edge_factor=0.0, zones="apart"),),
+    )
+
+
+@pytest.mark.parametrize("problem", [four_in_a_row, soft_two_zones], ids=lambda make: make.__name__)
+def test_formulation(problem) -> None:
+    text = flatten(compile_problem(problem())).text()
+    assert text == (GOLDEN / f"{problem.__name__}.txt").read_text()
+
+
+def test_a_locked_end_needs_no_column() -> None:
+    milp = flatten(compile_problem(four_in_a_row()))
+    # of four borders only 1-2 and 2-3 lie between units that are both undecided
+    assert int((milp.kind == IMPLIED).sum()) == 2
+    assert int((milp.kind == INTEGER).sum()) == 5
+
+
+def test_whole_numbers_for_cp_sat_relax_and_never_cut() -> None:
+    milp = flatten(compile_problem(soft_two_zones()))
+    whole, correction = integral(milp)
+    assert np.all(whole.rows.data == np.round(whole.rows.data)) and np.all(whole.cost == np.round(whole.cost))
+    assert correction >= 0
+    rng = np.random.default_rng(1)
+    for _ in range(200):
+        x = np.where(milp.kind == 0, np.round(rng.random(len(milp.cost)), 6), rng.integers(0, 2, len(milp.cost)))
+        activity = milp.rows @ x
+        if np.all(activity >= milp.row_lower - 1e-12) and np.all(activity <= milp.row_upper + 1e-12):
+            steps = np.where(milp.kind == 0, np.round(x * 1e6), x)
+            inside = whole.rows @ steps
+            assert np.all(inside >= whole.row_lower - 1e-6) and np.all(inside <= whole.row_upper + 1e-6)
+            assert whole.unscaled(float(whole.cost @ steps)) <= milp.unscaled(float(milp.cost @ x)) + 1e-9
+
+
+def test_impossible_says_what_is_there() -> None:
+    problem = four_in_a_row()
+    program = compile_problem(Problem(problem.landscape, np.array([6.5, 4.0]), problem.denominator, problem.objective))
+    assert impossible_rows(program) == [
+        "target for 'feature_1' asks for 6.5 amount, only 6 is not locked out (7 without the locks)"
+    ]
+
+
+def test_explanation_names_the_fewest_rows() -> None:
+    problem = four_in_a_row()
+    budget = family("constraints")["budget"](kind="budget", amount=2.5)
+    program = compile_problem(
+        Problem(problem.landscape, problem.target, problem.denominator, problem.objective, (budget,))
+    )
+    head, only = explain(program)
+    assert "1 of 3 must give way" in head
+    assert only == "raise budget from 2.5 to 3 cost"
