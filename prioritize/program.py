@@ -188,7 +188,7 @@ class Builder:
         price: np.ndarray | float = HARD,
         unit: str | Sequence[str] = "",
     ) -> None:
-        """Add k rows `lower <= matrix @ x + s <= upper`; with a finite price a shortfall below `lower` may be bought."""
+        """Add k rows `lower <= matrix @ x + s <= upper`; at a finite price a shortfall may be bought."""
         k = len(names)
         block = sparse.csr_array(matrix)
         if block.shape != (k, self.columns):

@@ -9,7 +9,7 @@ from prioritize.problem import MET, Problem, held
 
 
 def measure(problem: Problem, selection: np.ndarray) -> list[tuple[str, str, str, str, float, str]]:
-    """Rows per feature: `held`, `held_share`, `held_share_locked_in`, `target`, `target_met`, `shortfall`; and totals."""
+    """Rows per feature (`held`, `held_share`, `held_share_locked_in`, `target`, `target_met`, `shortfall`), totals."""
     landscape = problem.landscape
     names = landscape.features["name"].to_numpy()
     units = landscape.features["unit"].to_numpy()

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -81,10 +82,8 @@ class Worker:
     def tell(self, message: Any) -> None:
         """Send one message; a process that is gone is noticed when its answer is awaited."""
         assert self.process.stdin is not None
-        try:
+        with suppress(OSError):
             send(self.process.stdin, message)
-        except OSError:
-            pass
 
     @property
     def alive(self) -> bool:
