@@ -7,12 +7,13 @@ from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
 from scipy import sparse
 
 from prioritize.errors import Faults, PrioritizeError, ScenarioError
 from prioritize.landscape import LOCKED_IN, LOCKED_OUT, Landscape, some
 from prioritize.program import Builder, Program
-from prioritize.source import match_features
+from prioritize.source import Config, match_features
 
 #: relative slack within which a held amount counts as reaching its target (float summation over 1e6 units: ~1e-12)
 MET = 1e-9
@@ -28,6 +29,26 @@ class Term(Protocol):
     def add(self, problem: Problem, to: Builder) -> None:
         """Add columns, rows and edges."""
         ...
+
+
+class TermConfig(Config):
+    """What a term of a scenario file inherits: it asks for no layer unless it says so."""
+
+    def references(self) -> list[str]:
+        """Unit layers that the term will ask the landscape for."""
+        return []
+
+
+class NamedTerm(TermConfig):
+    """A constraint or a penalty: one of a list, so it may have a name."""
+
+    name: str | None = Field(None, description="an entry of the same name in a scenario that extends this one wins")
+
+
+class WeighsFeatures(TermConfig):
+    """An objective that trades features off against each other."""
+
+    weights: float | dict[str, float] | None = Field(None, description="importance by feature name or pattern")
 
 
 class Priced(Term, Protocol):

@@ -8,19 +8,17 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from prioritize.constraints._rows import add_layer_rows, broken_rows
-from prioritize.problem import Problem
+from prioritize.problem import NamedTerm, Problem
 from prioritize.program import Builder
-from prioritize.source import Config
 
 
-class Area(Config):
+class Area(NamedTerm):
     """At least `share` and at most `max_share` of the area of each group named by `of`.
 
     Locked-in units count. `realm:*` asks it of each realm apart: 30 % of land AND 30 % of sea, never pooled.
     """
 
     kind: Literal["area"]
-    name: str | None = Field(None, description="an entry of the same name in a scenario that extends this one wins")
     of: str = Field("all", description="all, realm:land, region:*, province:* ...")
     share: float | None = Field(None, ge=0, le=1, description="least share of the group's area (0..1)")
     max_share: float | None = Field(None, ge=0, le=1, description="largest share of the group's area (0..1)")
@@ -33,10 +31,6 @@ class Area(Config):
         if self.share is not None and self.max_share is not None and self.share > self.max_share:
             raise ValueError(f"share {self.share} is above max_share {self.max_share}")
         return self
-
-    def references(self) -> list[str]:
-        """No layer: areas are part of the landscape."""
-        return []
 
     def add(self, problem: Problem, to: Builder) -> None:
         """One row a group, in km2."""

@@ -8,16 +8,14 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from prioritize.constraints._rows import Row, add_layer_rows, broken_rows
-from prioritize.problem import Problem
+from prioritize.problem import NamedTerm, Problem
 from prioritize.program import Builder
-from prioritize.source import Config
 
 
-class Budget(Config):
+class Budget(NamedTerm):
     """At most `amount` (in the landscape's cost unit), or `share` of what all units together cost."""
 
     kind: Literal["budget"]
-    name: str | None = Field(None, description="an entry of the same name in a scenario that extends this one wins")
     amount: float | None = Field(None, ge=0, description="largest cost of the selection")
     share: float | None = Field(None, ge=0, le=1, description="the same as a share of the cost of all units")
     zones: list[str] | None = Field(None, description="the zones that count; all where absent")
@@ -27,10 +25,6 @@ class Budget(Config):
         if (self.amount is None) == (self.share is None):
             raise ValueError("a budget needs either 'amount' or 'share'")
         return self
-
-    def references(self) -> list[str]:
-        """No layer: costs are part of the landscape."""
-        return []
 
     def add(self, problem: Problem, to: Builder) -> None:
         """One row."""

@@ -8,18 +8,16 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from prioritize.constraints._rows import Row, add_layer_rows, broken_rows
-from prioritize.problem import Problem
+from prioritize.problem import NamedTerm, Problem
 from prioritize.program import Builder
-from prioritize.source import Config
 
 
-class Linear(Config):
+class Linear(NamedTerm):
     """`min` <= sum of a layer over the selected units <= `max`, in the layer's unit or (`relative`) as a share of its
     sum over all units.
     """
 
     kind: Literal["linear"]
-    name: str | None = Field(None, description="an entry of the same name in a scenario that extends this one wins")
     layer: str = Field(description="reference of the unit layer")
     min: float | None = Field(None, description="least sum over the selection")
     max: float | None = Field(None, description="largest sum over the selection")

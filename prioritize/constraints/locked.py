@@ -9,16 +9,14 @@ from pydantic import Field, model_validator
 
 from prioritize.errors import ScenarioError
 from prioritize.landscape import some
-from prioritize.problem import Problem, zone_numbers
+from prioritize.problem import NamedTerm, Problem, zone_numbers
 from prioritize.program import Builder
-from prioritize.source import Config
 
 
-class Locked(Config):
+class Locked(NamedTerm):
     """Units locked in (selected in `zone`) or out (in no zone, or not in `zone`): by layer or by unit id."""
 
     kind: Literal["locked"]
-    name: str | None = Field(None, description="an entry of the same name in a scenario that extends this one wins")
     status: Literal["in", "out"]
     layer: str | None = Field(None, description="reference: not zero = locked")
     units: list[int] | None = Field(None, description="ids of the units")

@@ -5,27 +5,20 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
 
 from prioritize.objectives._all_or_nothing import all_or_nothing
-from prioritize.problem import Problem, by_zone, feature_weights, held
+from prioritize.problem import Problem, WeighsFeatures, by_zone, feature_weights, held
 from prioritize.program import Builder
-from prioritize.source import Config
 
 
-class MaxCover(Config):
+class MaxCover(WeighsFeatures):
     """Maximise the weighted number of features that occur in at least one selected unit (Church et al. 1996,
     doi 10.1016/0006-3207(95)00102-6). Targets are not used.
     """
 
     kind: Literal["max_cover"] = "max_cover"
-    weights: float | dict[str, float] | None = Field(None, description="importance by feature name or pattern")
     hard_targets: ClassVar[bool] = False
     maximise: ClassVar[bool] = True
-
-    def references(self) -> list[str]:
-        """No layer."""
-        return []
 
     def add(self, problem: Problem, to: Builder) -> None:
         """One binary column a feature: covered_f = 1 needs one selected unit where it occurs."""

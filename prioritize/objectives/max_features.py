@@ -5,25 +5,18 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
 
 from prioritize.objectives._all_or_nothing import all_or_nothing
-from prioritize.problem import MET, Problem, by_zone, feature_weights, held, wanted
+from prioritize.problem import MET, Problem, WeighsFeatures, by_zone, feature_weights, held, wanted
 from prioritize.program import Builder
-from prioritize.source import Config
 
 
-class MaxFeatures(Config):
+class MaxFeatures(WeighsFeatures):
     """Maximise the weighted number of features whose target is met, within the constraints."""
 
     kind: Literal["max_features"] = "max_features"
-    weights: float | dict[str, float] | None = Field(None, description="importance by feature name or pattern")
     hard_targets: ClassVar[bool] = False
     maximise: ClassVar[bool] = True
-
-    def references(self) -> list[str]:
-        """No layer."""
-        return []
 
     def add(self, problem: Problem, to: Builder) -> None:
         """One binary column a target: met_f = 1 needs Ax >= target."""

@@ -5,24 +5,17 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
 
-from prioritize.problem import Problem, feature_weights, held
+from prioritize.problem import Problem, WeighsFeatures, feature_weights, held
 from prioritize.program import Builder
-from prioritize.source import Config
 
 
-class MaxUtility(Config):
+class MaxUtility(WeighsFeatures):
     """Maximise the sum over features of weight * amount held, within the constraints. Targets are not used."""
 
     kind: Literal["max_utility"] = "max_utility"
-    weights: float | dict[str, float] | None = Field(None, description="importance by feature name or pattern")
     hard_targets: ClassVar[bool] = False
     maximise: ClassVar[bool] = True
-
-    def references(self) -> list[str]:
-        """No layer."""
-        return []
 
     def add(self, problem: Problem, to: Builder) -> None:
         """Linear columns: what selecting a unit in a zone is worth."""

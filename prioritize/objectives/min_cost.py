@@ -6,12 +6,11 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from prioritize.problem import Problem, by_zone, wanted
+from prioritize.problem import Problem, TermConfig, by_zone, wanted
 from prioritize.program import Builder
-from prioritize.source import Config
 
 
-class MinCost(Config):
+class MinCost(TermConfig):
     """Minimise the cost of the selected units; every target is a hard row.
 
     The minimum set problem of systematic conservation planning (Rodrigues, Cerdeira & Gaston 2000,
@@ -21,10 +20,6 @@ class MinCost(Config):
     kind: Literal["min_cost"] = "min_cost"
     hard_targets: ClassVar[bool] = True
     maximise: ClassVar[bool] = False
-
-    def references(self) -> list[str]:
-        """No layer beside the costs."""
-        return []
 
     def add(self, problem: Problem, to: Builder) -> None:
         """Cost columns and one hard row a target."""

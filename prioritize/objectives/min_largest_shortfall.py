@@ -5,25 +5,18 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
 from scipy import sparse
 
-from prioritize.problem import Problem, by_zone, feature_weights, held, wanted
+from prioritize.problem import Problem, WeighsFeatures, by_zone, feature_weights, held, wanted
 from prioritize.program import Builder, Extra
-from prioritize.source import Config
 
 
-class MinLargestShortfall(Config):
+class MinLargestShortfall(WeighsFeatures):
     """Minimise the largest over features of weight * (missing amount / target), within the constraints."""
 
     kind: Literal["min_largest_shortfall"] = "min_largest_shortfall"
-    weights: float | dict[str, float] | None = Field(None, description="importance by feature name or pattern")
     hard_targets: ClassVar[bool] = False
     maximise: ClassVar[bool] = False
-
-    def references(self) -> list[str]:
-        """No layer."""
-        return []
 
     def add(self, problem: Problem, to: Builder) -> None:
         """One column for the largest shortfall, above each feature's own: weight/target * Ax + m >= weight."""

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 import numpy as np
-from pydantic import Field
 
-from prioritize.problem import Problem, by_zone, feature_weights, held, wanted
+from prioritize.problem import Problem, WeighsFeatures, by_zone, feature_weights, held, wanted
 from prioritize.program import Builder
-from prioritize.source import Config
 
 
-class MinShortfall(Config):
+class MinShortfall(WeighsFeatures):
     """Minimise the weighted sum over features of (missing amount / target), within the constraints.
 
     Every target is a soft row whose price is weight / target (Jung et al. 2021, doi 10.1038/s41559-021-01528-7,
@@ -20,13 +18,8 @@ class MinShortfall(Config):
     """
 
     kind: Literal["min_shortfall"] = "min_shortfall"
-    weights: float | dict[str, float] | None = Field(None, description="importance by feature name or pattern")
     hard_targets: ClassVar[bool] = False
     maximise: ClassVar[bool] = False
-
-    def references(self) -> list[str]:
-        """No layer."""
-        return []
 
     def add(self, problem: Problem, to: Builder) -> None:
         """One soft row a target."""

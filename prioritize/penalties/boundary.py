@@ -7,12 +7,11 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from prioritize.problem import Problem, zone_numbers
+from prioritize.problem import NamedTerm, Problem, zone_numbers
 from prioritize.program import Builder
-from prioritize.source import Config
 
 
-class Boundary(Config):
+class Boundary(NamedTerm):
     """Adds weight * (outline of the selection) to the objective.
 
     The outline counts each border between a selected and an unselected unit once, and outer boundary (border with
@@ -20,17 +19,12 @@ class Boundary(Config):
     """
 
     kind: Literal["boundary"]
-    name: str | None = Field(None, description="an entry of the same name in a scenario that extends this one wins")
     weight: float = Field(ge=0, description="objective per metre of outline (per unit of length of the source)")
     edge_factor: float = Field(0.5, ge=0, le=1, description="how much outer boundary counts, 0 to 1")
     zones: Literal["together", "apart"] | list[str] = Field(
         "together",
         description="together: the outline of all that is selected; apart: of each zone; a list: of these as one",
     )
-
-    def references(self) -> list[str]:
-        """No layer: the graph is part of the landscape."""
-        return []
 
     def parts(self, problem: Problem) -> list[list[int]]:
         """Groups of zone numbers; each group has an outline of its own."""

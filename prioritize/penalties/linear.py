@@ -7,16 +7,14 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from prioritize.problem import Problem, zone_numbers
+from prioritize.problem import NamedTerm, Problem, zone_numbers
 from prioritize.program import Builder
-from prioritize.source import Config
 
 
-class Linear(Config):
+class Linear(NamedTerm):
     """Adds weight * (sum of a unit layer over the selection) to the objective; a negative weight is a reward."""
 
     kind: Literal["linear"]
-    name: str | None = Field(None, description="an entry of the same name in a scenario that extends this one wins")
     layer: str = Field(description="reference of the unit layer")
     weight: float = Field(description="objective per unit of the layer")
     zones: list[str] | None = Field(None, description="the zones it applies to; all where absent")

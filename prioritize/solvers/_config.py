@@ -8,10 +8,11 @@ import numpy as np
 from pydantic import Field
 
 from prioritize.engine.dual import Multipliers
+from prioritize.engine.dual import Multipliers
 from prioritize.errors import SolveError
 from prioritize.program import Program
 from prioritize.progress import Reporter
-from prioritize.solvers.milp import flatten, integral
+from prioritize.solvers.milp import flatten, integral, lift
 from prioritize.solvers.process import solve_milp
 from prioritize.source import Config
 
@@ -50,8 +51,27 @@ class SolverConfig(Config):
         """Solve a Program."""
         raise NotImplementedError
 
-    def through_mathopt(self, solver: str, program: Program, seed: int, reporter: Reporter) -> Outcome:
+    def through_mathopt(
+        self,
+        solver: str,
+        program: Program,
+        seed: int,
+        reporter: Reporter,
+        *,
+        seconds: float | None = None,
+        start: np.ndarray | None = None,
+        known: float = -np.inf,
+    ) -> Outcome:
         """Solve with one of MathOpt's solvers in the solver process.
+
+        Parameters
+        ----------
+        seconds : float or None
+            Time limit where it is not the one of the scenario.
+        start : (V,) float64 or None
+            A selection to start from.
+        known : float
+            A lower bound that is known already, for the report.
 
         Raises
         ------
@@ -73,15 +93,16 @@ class SolverConfig(Config):
             for line in lines:
                 reporter.log(f"{solver}: {line.rstrip()}")
             if np.isfinite(bound) or np.isfinite(incumbent):
-                best, proven = milp.unscaled(incumbent), milp.unscaled(bound - correction)
+                best, proven = milp.unscaled(incumbent), max(known, milp.unscaled(bound - correction))
                 reporter.progress(program.sign * best, program.sign * proven)
 
         answer = solve_milp(
             milp,
             solver,
             gap=self.gap,
-            seconds=self.seconds,
+            seconds=self.seconds if seconds is None else seconds,
             seed=seed,
+            hint=None if start is None or program.extras or solver == "cp_sat" else lift(milp, start),
             on_log=listen,
             stop=reporter.stop,
         )

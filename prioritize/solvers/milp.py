@@ -217,6 +217,25 @@ def flatten(program: Program, *, relax: bool = False) -> Milp:
     )
 
 
+def lift(milp: Milp, x: np.ndarray) -> np.ndarray:
+    """All columns (N,) of a Milp from a selection (V,): the borders' and shortfalls' columns at their best."""
+    full = np.zeros(len(milp.cost))
+    full[: len(x)] = x
+    own = np.flatnonzero((milp.kind != INTEGER) & (np.arange(len(full)) >= len(x)))
+    if not own.size:
+        return full
+    activity = milp.rows @ full
+    part = milp.rows[:, own].tocoo()
+    row, column = part.coords
+    need = np.where(np.isfinite(milp.row_lower[row]), (milp.row_lower[row] - activity[row]) / part.data, -np.inf)
+    room = np.where(np.isfinite(milp.row_upper[row]), (milp.row_upper[row] - activity[row]) / part.data, np.inf)
+    least, most = milp.lower[own].copy(), milp.upper[own].copy()
+    np.maximum.at(least, column, need)
+    np.minimum.at(most, column, room)
+    full[own] = np.where(milp.kind[own] == IMPLIED, most, least)
+    return full
+
+
 def integral(milp: Milp, resolution: float = 1e7) -> tuple[Milp, float]:
     """A relaxation with whole coefficients and whole columns, for solvers that know nothing else (CP-SAT).
 
