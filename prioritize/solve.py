@@ -9,7 +9,6 @@ import numpy as np
 from scipy import sparse
 
 from prioritize.engine.dual import Multipliers
-from prioritize.engine.dual import Multipliers
 from prioritize.errors import InfeasibleError, SolveError
 from prioritize.program import HARD, Builder, Extra, Program
 from prioritize.progress import Reporter, relative_gap

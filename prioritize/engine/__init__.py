@@ -1,1 +1,1 @@
-"""The certified engine: bounds, selections and the core that OR-Tools decides."""
+"""The engine: bounds, selections and proofs for programs too large for branch and cut (see `engine.solve`)."""

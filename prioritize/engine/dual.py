@@ -1,4 +1,4 @@
-"""The proof, in plain NumPy: what any multipliers prove about a Program. Shares nothing with the engine that finds them."""
+"""The proof, in plain NumPy: what any multipliers prove about a Program. Shares no code with what finds them."""
 
 from __future__ import annotations
 

@@ -8,7 +8,6 @@ import numpy as np
 from pydantic import Field
 
 from prioritize.engine.dual import Multipliers
-from prioritize.engine.dual import Multipliers
 from prioritize.errors import SolveError
 from prioritize.program import Program
 from prioritize.progress import Reporter

@@ -1,0 +1,458 @@
+"""Which units complement what is held already: pricing, smoothed and proximal choices, moves, repair, annealing.
+
+All kernels read one layout. Unit u has the columns u*Z .. u*Z+Z-1; column v holds the amounts
+`amount[indptr[v]:indptr[v+1]]` of the rows `row[...]` (ascending). `allowed[v]` is 0 where the zone is locked out of
+the unit. Kernels that fill a span [start, stop) of units release the GIL: the caller runs them on threads, over spans
+that do not depend on how many threads there are, and adds the parts in order.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def soften(start, stop, zones, mandatory, indptr, row, amount, allowed, cost, price, tau, share, activity):
+    """Choices of each unit under row prices, softened by entropy.
+
+    Parameters
+    ----------
+    cost : (V,) float64
+        Linear cost, edge flows included.
+    price : (R,) float64
+    tau : float
+        Temperature, in units of cost.
+    share : (V,) float64, out
+        exp(-reduced / tau), normalised over the zones of a unit and `no zone`.
+    activity : (R,) float64, out
+        Adds what the shares hold of each row.
+
+    Returns
+    -------
+    (float, float)
+        The softened minimum -tau log(sum exp(-reduced / tau)) over the span, and the exact minimum.
+    """
+    soft, exact = 0.0, 0.0
+    for u in range(start, stop):
+        first = u * zones
+        least = np.inf if mandatory else 0.0
+        for v in range(first, first + zones):
+            if allowed[v]:
+                reduced = cost[v]
+                for k in range(indptr[v], indptr[v + 1]):
+                    reduced -= amount[k] * price[row[k]]
+                share[v] = reduced
+                least = min(least, reduced)
+            else:
+                share[v] = np.inf
+        exact += least
+        total = 0.0 if mandatory else math.exp(least / tau)
+        for v in range(first, first + zones):
+            share[v] = math.exp((least - share[v]) / tau)
+            total += share[v]
+        soft += least - tau * math.log(total)
+        for v in range(first, first + zones):
+            share[v] /= total
+            if share[v] > 1e-12:
+                for k in range(indptr[v], indptr[v + 1]):
+                    activity[row[k]] += amount[k] * share[v]
+            else:
+                share[v] = 0.0
+    return soft, exact
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def project(start, stop, zones, mandatory, indptr, row, amount, allowed, base, step, price, x, weight, joint, activity):
+    """Proximal choice of each unit: the point of its simplex nearest to base + step * A'price.
+
+    Parameters
+    ----------
+    base : (V,) float64
+    step : (U,) float64
+    price : (R,) float64
+    x : (V,) float64, out
+    weight : (V,) float64, out
+        Derivative of x by its argument: diag(weight) - joint * weight weight', times step.
+    joint : (U,) float64, out
+    activity : (R,) float64, out
+        Adds A x.
+
+    Returns
+    -------
+    float
+        Sum over the span of |x - base|^2 / (2 step) - price.A x: its part of the proximal dual.
+    """
+    value = 0.0
+    for u in range(start, stop):
+        first = u * zones
+        total, open_columns = 0.0, 0
+        for v in range(first, first + zones):
+            x[v], weight[v] = 0.0, 0.0
+            if allowed[v]:
+                raised = 0.0
+                for k in range(indptr[v], indptr[v + 1]):
+                    raised += amount[k] * price[row[k]]
+                x[v] = base[v] + step[u] * raised
+                weight[v] = 1.0
+                if x[v] > 0.0:
+                    total += x[v]
+                    open_columns += 1
+        joint[u] = 0.0
+        if total > 1.0 or mandatory:
+            # lower all by one level until they sum to one (Held, Wolfe & Crowder 1974, 10.1007/BF01580223);
+            # Newton's method on the level, which drops columns for good as it rises
+            level, count = -np.inf, 0
+            for _ in range(zones + 2):
+                total, members = 0.0, 0
+                for v in range(first, first + zones):
+                    if allowed[v] and x[v] > level:
+                        total += x[v]
+                        members += 1
+                if members == count:
+                    break
+                level, count = (total - 1.0) / members, members
+            for v in range(first, first + zones):
+                if allowed[v]:
+                    x[v] = max(0.0, x[v] - level)
+            joint[u] = 1.0 / count
+        for v in range(first, first + zones):
+            if x[v] <= 0.0 or not allowed[v]:
+                x[v], weight[v] = 0.0, 0.0
+            elif joint[u] == 1.0:
+                weight[v] = 0.0  # alone and full: it does not move
+            if x[v] > 0.0:
+                x[v] = min(x[v], 1.0)
+                for k in range(indptr[v], indptr[v + 1]):
+                    activity[row[k]] += amount[k] * x[v]
+                    value -= amount[k] * x[v] * price[row[k]]
+            if allowed[v]:
+                value += (x[v] - base[v]) ** 2 / (2.0 * step[u])
+    return value
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def curvature(start, stop, zones, indptr, row, amount, weight, joint, step, out):
+    """Lower triangle of sum over units of step * A (diag(weight) - joint * weight weight') A'.
+
+    Parameters
+    ----------
+    weight : (V,) float64
+    joint, step : (U,) float64
+    out : (R, R) float64, out
+        Added to.
+    """
+    for u in range(start, stop):
+        first = u * zones
+        for v in range(first, first + zones):
+            if weight[v] < 1e-9:
+                continue
+            for w in range(first, first + zones):
+                factor = -joint[u] * weight[v] * weight[w]
+                if v == w:
+                    factor += weight[v]
+                if abs(factor) < 1e-9:
+                    continue
+                factor *= step[u]
+                for k in range(indptr[v], indptr[v + 1]):
+                    here = factor * amount[k]
+                    line = row[k]
+                    for m in range(indptr[w], indptr[w + 1]):
+                        if row[m] > line:
+                            break
+                        out[line, row[m]] += here * amount[m]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def edge_change(u, old, new, zone, ptr, edge, tail, head, low, high, mask):
+    """Change of the edge cost when unit u goes from zone `old` to zone `new` (-1 is none)."""
+    change = 0.0
+    for k in range(ptr[u], ptr[u + 1]):
+        e = edge[k]
+        before = old >= 0 and (mask[e] >> old) & 1
+        after = new >= 0 and (mask[e] >> new) & 1
+        if before == after:
+            continue
+        leaving = tail[e] == u
+        other = zone[head[e] if leaving else tail[e]]
+        there = other >= 0 and (mask[e] >> other) & 1
+        out, into = (high[e], -low[e]) if leaving else (-low[e], high[e])
+        delta = -into if there else out
+        change += delta if after else -delta
+    return change
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def row_change(old, new, indptr, row, amount, held, least, most, price):
+    """Change of the priced shortfall when column `old` is replaced by column `new` (-1 is none), and whether it fits.
+
+    A move fits if it breaks no upper bound, or brings the broken ones nearer.
+    """
+    change, fits = 0.0, True
+    k, k_end = (0, 0) if old < 0 else (indptr[old], indptr[old + 1])
+    m, m_end = (0, 0) if new < 0 else (indptr[new], indptr[new + 1])
+    while k < k_end or m < m_end:
+        r_old = row[k] if k < k_end else 2147483647
+        r_new = row[m] if m < m_end else 2147483647
+        r = min(r_old, r_new)
+        delta = 0.0
+        if r_old == r:
+            delta -= amount[k]
+            k += 1
+        if r_new == r:
+            delta += amount[m]
+            m += 1
+        after = held[r] + delta
+        if delta > 0.0 and after > most[r]:
+            fits = False
+        change += price[r] * (max(0.0, least[r] - after) - max(0.0, least[r] - held[r]))
+    return change, fits
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def apply_move(u, new, zones, indptr, row, amount, zone, held):
+    """Give unit u the zone `new` (-1 is none) and update what is held."""
+    if zone[u] >= 0:
+        v = u * zones + zone[u]
+        for k in range(indptr[v], indptr[v + 1]):
+            held[row[k]] -= amount[k]
+    if new >= 0:
+        v = u * zones + new
+        for k in range(indptr[v], indptr[v + 1]):
+            held[row[k]] += amount[k]
+    zone[u] = new
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def sift(heap, key, place, size, here):
+    """Restore the heap (largest key first) around position `here`."""
+    item = heap[here]
+    while here > 0 and key[heap[(here - 1) // 2]] < key[item]:
+        heap[here] = heap[(here - 1) // 2]
+        place[heap[here]] = here
+        here = (here - 1) // 2
+    while True:
+        child = 2 * here + 1
+        if child >= size:
+            break
+        if child + 1 < size and key[heap[child + 1]] > key[heap[child]]:
+            child += 1
+        if key[heap[child]] <= key[item]:
+            break
+        heap[here] = heap[child]
+        place[heap[here]] = here
+        here = child
+    heap[here] = item
+    place[item] = here
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fill(
+    zones, indptr, row, amount, allowed, cost, ptr, edge, tail, head, low, high, mask,
+    least, most, price, scarce, tiny, zone, held, goal,
+):  # fmt: skip
+    """Lazy greedy (Minoux 1978, 10.1007/BFb0006528): take the move with the most relief of shortfall per cost.
+
+    Cost counts the edges and the use of scarce rows (upper bounds, at `scarce` each). A key is an upper estimate that
+    is looked at again when it comes to the top; neighbours of a taken unit, whose edges got cheaper, are keyed anew.
+
+    Parameters
+    ----------
+    least, most, price, scarce : (R,) float64
+    tiny : float
+        Costs below this count as this.
+    zone : (U,) int8, in and out
+    held : (R,) float64, in and out
+    goal : int
+        0: until no move relieves (hard rows); 1: while a move pays for itself (soft rows priced in the objective).
+
+    Returns
+    -------
+    int
+        Number of moves made.
+    """
+    units = len(zone)
+    columns = units * zones
+    key = np.zeros(columns)
+    heap = np.empty(columns, np.int32)
+    place = np.full(columns, -1, np.int32)
+    size, moves = 0, 0
+    for r in range(len(least)):
+        if price[r] > 0.0 and held[r] < least[r]:
+            size = 1
+    if size == 0:
+        return 0
+    size = 0
+    for v in range(columns):
+        if allowed[v] and zone[v // zones] != v % zones:
+            key[v] = worth(v, zones, indptr, row, amount, cost, ptr, edge, tail, head, low, high, mask,
+                           least, most, price, scarce, tiny, zone, held, goal)  # fmt: skip
+            if key[v] > 0.0:
+                heap[size] = v
+                place[v] = size
+                size += 1
+    for here in range(size // 2, -1, -1):
+        if here < size:
+            sift(heap, key, place, size, here)
+    while size > 0:
+        v = heap[0]
+        u = v // zones
+        now = 0.0
+        if zone[u] != v % zones:
+            now = worth(v, zones, indptr, row, amount, cost, ptr, edge, tail, head, low, high, mask,
+                        least, most, price, scarce, tiny, zone, held, goal)  # fmt: skip
+        if now <= 0.0:
+            size -= 1
+            place[v] = -1
+            if size > 0:
+                heap[0] = heap[size]
+                place[heap[0]] = 0
+                sift(heap, key, place, size, 0)
+            continue
+        if now < key[v] * (1.0 - 1e-9):
+            key[v] = now
+            sift(heap, key, place, size, 0)
+            continue
+        apply_move(u, v % zones, zones, indptr, row, amount, zone, held)
+        moves += 1
+        for k in range(ptr[u], ptr[u + 1]):
+            other = head[edge[k]] if tail[edge[k]] == u else tail[edge[k]]
+            for w in range(other * zones, other * zones + zones):
+                if place[w] >= 0:
+                    key[w] = worth(w, zones, indptr, row, amount, cost, ptr, edge, tail, head, low, high, mask,
+                                   least, most, price, scarce, tiny, zone, held, goal)  # fmt: skip
+                    sift(heap, key, place, size, place[w])
+    return moves
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def worth(
+    v, zones, indptr, row, amount, cost, ptr, edge, tail, head, low, high, mask,
+    least, most, price, scarce, tiny, zone, held, goal,
+):  # fmt: skip
+    """Relief of shortfall per cost of moving to column v; 0 if it relieves nothing, does not fit or does not pay."""
+    u = v // zones
+    old = zone[u]
+    before = u * zones + old if old >= 0 else -1
+    change, fits = row_change(before, v, indptr, row, amount, held, least, most, price)
+    if not fits or change >= 0.0:
+        return 0.0
+    dear = cost[v] - (cost[before] if before >= 0 else 0.0)
+    dear += edge_change(u, old, v % zones, zone, ptr, edge, tail, head, low, high, mask)
+    if goal == 1 and change + dear >= 0.0:
+        return 0.0
+    for k in range(indptr[v], indptr[v + 1]):
+        dear += scarce[row[k]] * amount[k]
+    return -change / max(dear, tiny)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def drop(
+    order, zones, mandatory, indptr, row, amount, allowed, cost, ptr, edge, tail, head, low, high, mask,
+    least, most, price, zone, held,
+):  # fmt: skip
+    """Move units, in order, to whatever lowers the objective without falling short of a hard row.
+
+    `price` is infinite in hard rows: a row that is short already may not get shorter.
+
+    Returns
+    -------
+    int
+        Number of moves made.
+    """
+    moves = 0
+    for u in order:
+        old = zone[u]
+        before = u * zones + old if old >= 0 else -1
+        best, best_zone = -1e-12, old
+        for new in range(0 if mandatory else -1, zones):
+            if new == old or (new >= 0 and not allowed[u * zones + new]):
+                continue
+            after = u * zones + new if new >= 0 else -1
+            change = (cost[after] if after >= 0 else 0.0) - (cost[before] if before >= 0 else 0.0)
+            change += edge_change(u, old, new, zone, ptr, edge, tail, head, low, high, mask)
+            if change >= best and before >= 0 and after < 0:
+                continue
+            safe = True
+            k, k_end = (0, 0) if before < 0 else (indptr[before], indptr[before + 1])
+            m, m_end = (0, 0) if after < 0 else (indptr[after], indptr[after + 1])
+            while k < k_end or m < m_end:
+                r_old = row[k] if k < k_end else 2147483647
+                r_new = row[m] if m < m_end else 2147483647
+                r = min(r_old, r_new)
+                delta = 0.0
+                if r_old == r:
+                    delta -= amount[k]
+                    k += 1
+                if r_new == r:
+                    delta += amount[m]
+                    m += 1
+                now = held[r] + delta
+                if (delta > 0.0 and now > most[r]) or (delta < 0.0 and now < least[r] and price[r] == np.inf):
+                    safe = False
+                    break
+                if price[r] < np.inf:
+                    change += price[r] * (max(0.0, least[r] - now) - max(0.0, least[r] - held[r]))
+            if safe and change < best:
+                best, best_zone = change, new
+        if best_zone != old:
+            apply_move(u, best_zone, zones, indptr, row, amount, zone, held)
+            moves += 1
+    return moves
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def anneal(
+    band, zones, mandatory, indptr, row, amount, allowed, cost, ptr, edge, tail, head, low, high, mask,
+    least, most, price, hot, cold, steps, seed, zone, held,
+):  # fmt: skip
+    """Simulated annealing of the band's units, shortfalls at `price`, upper bounds kept.
+
+    Temperature falls geometrically from `hot` to `cold` over `steps` proposals (Kirkpatrick, Gelatt & Vecchi 1983,
+    10.1126/science.220.4598.671; Marxan's search, with prices from the dual instead of a penalty factor by hand).
+
+    Returns
+    -------
+    int
+        Number of moves made.
+    """
+    state = np.uint64(seed) * np.uint64(2654435769) + np.uint64(88172645463325252)
+    cooling = (cold / hot) ** (1.0 / max(1, steps))
+    heat, moves = hot, 0
+    choices = zones if mandatory else zones + 1
+    for _ in range(steps):
+        heat *= cooling
+        # xorshift64 (Marsaglia 2003, 10.18637/jss.v008.i14): the same stream on every machine
+        state ^= state << np.uint64(13)
+        state ^= state >> np.uint64(7)
+        state ^= state << np.uint64(17)
+        u = band[int((state >> np.uint64(11)) % np.uint64(len(band)))]
+        old = zone[u]
+        if choices == 2 and zones == 1:
+            new = -1 if old == 0 else 0
+        else:
+            state ^= state << np.uint64(13)
+            state ^= state >> np.uint64(7)
+            state ^= state << np.uint64(17)
+            new = int((state >> np.uint64(11)) % np.uint64(choices)) - (choices - zones)
+        if new == old or (new >= 0 and not allowed[u * zones + new]):
+            continue
+        before = u * zones + old if old >= 0 else -1
+        after = u * zones + new if new >= 0 else -1
+        change, fits = row_change(before, after, indptr, row, amount, held, least, most, price)
+        if not fits:
+            continue
+        change += (cost[after] if after >= 0 else 0.0) - (cost[before] if before >= 0 else 0.0)
+        change += edge_change(u, old, new, zone, ptr, edge, tail, head, low, high, mask)
+        if change > 0.0:
+            state ^= state << np.uint64(13)
+            state ^= state >> np.uint64(7)
+            state ^= state << np.uint64(17)
+            draw = float(state >> np.uint64(11)) / 9007199254740992.0
+            if change > 40.0 * heat or draw >= math.exp(-change / heat):
+                continue
+        apply_move(u, new, zones, indptr, row, amount, zone, held)
+        moves += 1
+    return moves

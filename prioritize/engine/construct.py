@@ -1,0 +1,169 @@
+"""Selections that meet every hard row: rounding, greedy repair, annealing in the band, and dropping what is redundant.
+
+A selection is `zone` (U,) int8: the zone of each unit of a View, -1 for none.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from prioritize.engine.bound import Dual, Stop, paid
+from prioritize_kernels import complementarity as kernels
+
+
+class Workshop:
+    """What all steps need: row bounds with tolerance, and what a shortfall costs.
+
+    Parameters
+    ----------
+    dual : Dual
+        Its prices say which rows are scarce.
+    """
+
+    def __init__(self, dual: Dual):
+        view = self.view = dual.view
+        self.least, self.most = view.least, view.most
+        self.reduced = reduced_costs(dual)
+        self.unit = dual.unit
+        size = np.where(np.isfinite(view.lower), np.abs(view.lower), 0.0)
+        size = np.where(size > 0, size, 1.0)
+        # a row whose price is zero still has to be met: price it as the median row
+        priced = (dual.price > 0) & np.isfinite(view.lower)
+        common = float(np.median((dual.price * size)[priced])) if priced.any() else self.unit
+        hard = np.where(np.isfinite(view.lower), np.maximum(dual.price, 0.05 * common / size), 0.0)
+        self.soft = np.isfinite(view.price) & np.isfinite(view.lower)
+        self.relief = np.where(self.soft, view.price, hard)
+        self.strict = np.where(self.soft, view.price, np.where(np.isfinite(view.lower), np.inf, 0.0))
+        self.scarce = np.where(np.isfinite(view.upper), np.maximum(0.0, -dual.price), 0.0)
+        # while it anneals, a budget has its price too: what is given up pays for what is taken later
+        self.guide = view.cost + paid(view, self.scarce) if (self.scarce > 0).any() else view.cost
+        loose = np.isfinite(view.upper) & (self.scarce == 0) & (np.abs(view.upper) > 0)
+        self.scarce[loose] = 1e-3 * common / np.abs(view.upper[loose])
+        self.pays = bool((self.soft & (self.relief > 0)).any())
+
+    def round(self, share: np.ndarray, level: float) -> np.ndarray:
+        """Take each unit's best zone if its share is at least `level`, as far as upper rows have room."""
+        view = self.view
+        grid = share.reshape(view.units, view.zones)
+        best = grid.argmax(axis=1)
+        top = grid[np.arange(view.units), best]
+        whole = grid.sum(axis=1) if view.zones > 1 else top
+        wanted = whole >= level
+        if view.mandatory:
+            wanted[:] = True
+            grid = np.where(view.allowed.reshape(grid.shape) > 0, grid, -1.0)
+            best = grid.argmax(axis=1)
+        zone = np.where(wanted & (view.allowed[np.arange(view.units) * view.zones + best] > 0), best, -1).astype(
+            np.int8
+        )
+        over = view.held(zone) > self.most
+        if over.any() and not view.mandatory:
+            self.shed(zone, whole, over)
+        return zone
+
+    def shed(self, zone: np.ndarray, share: np.ndarray, over: np.ndarray) -> None:
+        """Give up units of least share that lie in rows above their upper bound, until these are kept."""
+        view = self.view
+        chosen = np.flatnonzero(zone >= 0)
+        chosen = chosen[np.argsort(-share[chosen], kind="stable")]
+        column = chosen * view.zones + zone[chosen]
+        matrix = sparse.csc_array((view.amount, view.row, view.indptr), shape=(len(view.lower), len(view.cost)))
+        taken = matrix[:, column].tocsr()[np.flatnonzero(over)]
+        for r, most in enumerate(self.most[over]):
+            amount = taken[[r]].toarray().ravel()
+            zone[chosen[(np.cumsum(amount) > most) & (amount > 0)]] = -1
+
+    def fill(self, zone: np.ndarray) -> None:
+        """Meet the hard rows, then buy what pays in soft ones."""
+        view = self.view
+        held = view.held(zone)
+        for price, goal in ((np.where(self.soft, 0.0, self.relief), 0), (self.relief, 1)):
+            if (price > 0).any() and (goal == 0 or self.pays):
+                kernels.fill(
+                    view.zones, *view.matrix, view.allowed, view.cost, *view.graph, self.least, self.most, price,
+                    self.scarce, 1e-6 * self.unit, zone, held, goal,
+                )  # fmt: skip
+
+    def drop(self, zone: np.ndarray, cost: np.ndarray, rounds: int = 4) -> None:
+        """Undo what does not pay at these costs (V,), dearest first, until nothing moves."""
+        view = self.view
+        held = view.held(zone)
+        for _ in range(rounds):
+            column = np.maximum(zone, 0) + np.arange(view.units) * view.zones
+            value = np.where(zone >= 0, cost[column], -np.inf)
+            order = np.argsort(-value, kind="stable").astype(np.int32)
+            moved = kernels.drop(
+                order, view.zones, view.mandatory, *view.matrix, view.allowed, cost, *view.graph, self.least,
+                self.most, self.strict, zone, held,
+            )  # fmt: skip
+            if not moved:
+                break
+
+    def anneal(
+        self,
+        zone: np.ndarray,
+        band: np.ndarray,
+        sweeps: int,
+        hot: float,
+        seed: int,
+        stop: Stop = lambda: False,
+        firm: tuple[float, float] = (1.0, 10.0),
+    ) -> None:
+        """Anneal the units of the band from `hot` typical costs down to a hundredth of it.
+
+        A shortfall of a hard row costs its price times a factor that rises from firm[0] to firm[1] as it cools:
+        loose at first, so that the search crosses the boundary of what is feasible, and all but hard at the end.
+        """
+        if not len(band):
+            return
+        view = self.view
+        held = view.held(zone)
+        epochs = 20
+        cooling = 100.0 ** (-1.0 / epochs)
+        steps = max(1, sweeps * len(band) // epochs)
+        for epoch in range(epochs):
+            if stop():
+                break
+            factor = firm[0] * (firm[1] / firm[0]) ** (epoch / (epochs - 1))
+            price = np.where(self.soft, view.price, factor * self.relief)
+            top = hot * self.unit * cooling**epoch
+            kernels.anneal(
+                band.astype(np.int32), view.zones, view.mandatory, *view.matrix, view.allowed, self.guide, *view.graph,
+                self.least, self.most, price, top, top * cooling, steps, seed * epochs + epoch + 1, zone, held,
+            )  # fmt: skip
+
+    def finish(self, zone: np.ndarray) -> None:
+        """Repair, then drop: what comes out meets every hard row that repair could meet."""
+        self.fill(zone)
+        if self.guide is not self.view.cost:
+            for _ in range(3):
+                self.drop(zone, self.guide)
+                self.fill(zone)
+        self.drop(zone, self.view.cost)
+
+    def band(self, share: np.ndarray, rings: int, width: float = 0.0, zone: np.ndarray | None = None) -> np.ndarray:
+        """Units worth moving: fractional ones and `rings` of neighbours around them.
+
+        With a width, also units that are within `width` typical costs of changing, and the outline of `zone`: many
+        more, worth their time on small problems only (at 1e5 units: 14 times the band for a twentieth of the gap).
+        """
+        view = self.view
+        grid = share.reshape(view.units, view.zones)
+        inside: np.ndarray = np.any((grid > 0.01) & (grid < 0.99), axis=1)
+        if width:
+            inside |= (np.abs(self.reduced.reshape(grid.shape)) < width * self.unit).any(axis=1)
+        if zone is not None and width:
+            border = zone[view.tail] != zone[view.head]
+            inside[view.tail[border]] = inside[view.head[border]] = True
+        for _ in range(rings):
+            wider = inside.copy()
+            wider[view.tail] |= inside[view.head]
+            wider[view.head] |= inside[view.tail]
+            inside = wider
+        return np.flatnonzero(inside)
+
+
+def reduced_costs(dual: Dual) -> np.ndarray:
+    """(V,) costs less what the rows pay, flows counted."""
+    return dual.cost - paid(dual.view, dual.price)

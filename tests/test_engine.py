@@ -1,0 +1,141 @@
+"""The engine: bound <= optimum <= objective on every problem that can be counted; all hard rows are met."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from strategies import every_selection, problems
+
+from prioritize.engine import engine
+from prioritize.engine.dual import Multipliers, dual_value
+from prioritize.errors import InfeasibleError
+from prioritize.problem import Problem, compile_problem
+from prioritize.program import Program
+from prioritize.registry import family
+from prioritize.solve import impossible_rows, solve
+
+
+def counted(program: Program) -> float:
+    """Least objective of all feasible selections; infinite if there is none."""
+    every = np.array([s.ravel() for s in every_selection(program.units, program.zones)], dtype=float)
+    every = every[np.all((every >= program.lower) & (every <= program.upper), axis=1)]
+    return min((program.objective(x) for x in every if not program.violations(x)), default=np.inf)
+
+
+def close_below(low: float, high: float) -> bool:
+    return low <= high + 1e-8 * max(1.0, abs(high))
+
+
+def check(program: Program, polish: bool) -> None:
+    optimum = counted(program)
+    result = engine.solve(program, gap=0.0, seed=1, polish=polish)
+    assert close_below(result.bound, optimum)
+    assert close_below(dual_value(program, result.multipliers), optimum)
+    if result.bound_by == "multipliers":
+        assert result.bound == pytest.approx(dual_value(program, result.multipliers), rel=1e-9)
+    if result.x is not None:
+        assert not program.violations(result.x)
+        assert result.objective == program.objective(result.x)
+        assert close_below(optimum, result.objective)
+
+
+@settings(max_examples=120)
+@given(problem=problems(zones=1))
+def test_bound_optimum_objective_one_zone(problem: Problem) -> None:
+    program = compile_problem(problem)
+    if not impossible_rows(program):
+        check(program, polish=False)
+
+
+@settings(max_examples=20)
+@given(problem=problems(zones=1))
+def test_bound_optimum_objective_with_the_integer_program(problem: Problem) -> None:
+    program = compile_problem(problem)
+    if not impossible_rows(program) and not program.extras:
+        check(program, polish=True)
+
+
+@pytest.mark.slow
+@settings(max_examples=25)
+@given(problem=problems(zones=2))
+def test_bound_optimum_objective_two_zones(problem: Problem) -> None:
+    program = compile_problem(problem)
+    if not impossible_rows(program):
+        check(program, polish=False)
+
+
+@settings(max_examples=60)
+@given(problem=problems(zones=1))
+def test_auto_closes(problem: Problem) -> None:
+    program = compile_problem(problem)
+    optimum = counted(program)
+    solver = family("solvers")["auto"](gap=0.0)
+    if np.isinf(optimum):
+        with pytest.raises(InfeasibleError):
+            solve(program, solver)
+        return
+    solution = solve(program, solver)
+    assert program.sign * solution.objective == pytest.approx(optimum, abs=1e-6)
+    assert solution.status == "optimal"
+
+
+@settings(max_examples=60)
+@given(problem=problems(zones=1))
+def test_any_multipliers_prove_a_bound(problem: Problem) -> None:
+    """Whatever prices of the right sign: the dual value never exceeds the optimum."""
+    program = compile_problem(problem)
+    rng = np.random.default_rng(5)
+    optimum = counted(program)
+    for _ in range(5):
+        rows = rng.normal(size=len(program.price))
+        rows = np.where(np.isfinite(program.row_lower), rows, np.minimum(rows, 0))
+        rows = np.where(np.isfinite(program.row_upper), rows, np.maximum(rows, 0))
+        flows = tuple(rng.random(len(g.weight)) * g.weight for g in program.edges)
+        assert close_below(dual_value(program, Multipliers(np.minimum(rows, program.price), flows)), optimum)
+    if program.edges:
+        wrong = Multipliers(np.zeros(len(program.price)), tuple(2 * g.weight for g in program.edges))
+        assert dual_value(program, wrong) == -np.inf
+
+
+def landscape_program(side: int = 30, zones: int = 1, **more: object) -> Program:
+    from benchmarks.cases import blobs
+
+    return blobs(side, 20, zones=zones, **more)
+
+
+@pytest.mark.parametrize("zones", [1, 2])
+@pytest.mark.parametrize("boundary", [0.0, 0.3])
+def test_same_seed_same_bytes(zones: int, boundary: float) -> None:
+    program = landscape_program(zones=zones, boundary=boundary)
+    first, second = (engine.solve(program, gap=1e-4, seed=3, polish=False) for _ in range(2))
+    assert first.x is not None and second.x is not None
+    assert first.x.tobytes() == second.x.tobytes()
+    assert first.bound == second.bound
+    assert dataclasses.replace(first, x=None).objective == second.objective
+
+
+def test_same_bytes_for_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from prioritize.engine import view
+
+    program = landscape_program(boundary=0.3)
+    monkeypatch.setattr(view, "SMALL", 10)  # many spans although the case is small
+    answers = []
+    for threads in (1, 2, 5):
+        monkeypatch.setattr(view, "_pool", [ThreadPoolExecutor(threads)])
+        answers.append(engine.solve(program, gap=1e-4, seed=3, polish=False))
+    assert len({answer.x.tobytes() for answer in answers if answer.x is not None}) == 1
+    assert len({answer.bound for answer in answers}) == 1
+
+
+def test_stop_is_heard() -> None:
+    from prioritize.progress import Reporter
+
+    reporter = Reporter()
+    reporter.stop.set()
+    result = engine.solve(landscape_program(boundary=0.3), gap=0.0, reporter=reporter)
+    assert result.reason in ("interrupted", "nothing")

@@ -1,0 +1,154 @@
+"""Every kernel equals its slow twin, on random programs with zones, locks, soft rows and directed edges."""
+
+from __future__ import annotations
+
+import naive_kernels
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import sparse
+
+from prioritize.engine.bound import curvature
+from prioritize.engine.view import View, to_flows, to_vector, view
+from prioritize.program import Builder, Program
+from prioritize_kernels import complementarity, connectivity
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> Program:
+    """8 units, 1 to 3 zones, 4 rows (one soft, one upper), 14 directed edges in two groups, some locks."""
+    rng = np.random.default_rng(draw(st.integers(0, 10_000)))
+    zones, units = draw(st.integers(1, 3)), 8
+    to = Builder(units, zones)
+    to.mandatory = draw(st.booleans()) and zones > 1
+    to.add_cost(rng.normal(1.0, 1.0, (units, zones)))
+    for u in rng.choice(units, 2, replace=False):
+        z = int(rng.integers(zones))
+        if rng.random() < 0.5:
+            to.lower[u * zones + z] = 1
+            to.upper[u * zones : (u + 1) * zones] = 0
+            to.upper[u * zones + z] = 1
+        elif not to.mandatory:
+            to.upper[u * zones : (u + 1) * zones] = 0
+        else:
+            to.upper[u * zones + z] = 0
+    amount = sparse.csr_array(rng.random((4, units * zones)) * (rng.random((4, units * zones)) < 0.6))
+    to.add_rows(["a", "b"], amount[:2], lower=rng.random(2))
+    to.add_rows(["soft"], amount[[2]], lower=rng.random(1) * 2, price=3.0)
+    to.add_rows(["cap"], amount[[3]], upper=2.0)
+    for name, size in (("one", 1), ("all", zones)):
+        tail = rng.integers(0, units, 7)
+        head = (tail + rng.integers(1, units, 7)) % units
+        to.add_edges(name, tail, head, rng.random(7), range(size))
+    return to.build()
+
+
+def random_zones(seen: View, seed: int) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    grid = seen.allowed.reshape(seen.units, seen.zones)
+    choices = [np.flatnonzero(row).tolist() + ([] if seen.mandatory else [-1]) for row in grid]
+    return np.array([rng.choice(row) for row in choices], dtype=np.int8)
+
+
+@given(program=programs(), seed=st.integers(0, 100))
+def test_view_is_the_program(program: Program, seed: int) -> None:
+    """Objective and feasibility of a view, its parts and its merged units are the Program's."""
+    seen = view(program)
+    zone = random_zones(seen, seed)
+    x = to_vector(program, seen, zone)
+    assert seen.objective(zone) == pytest.approx(program.objective(x), abs=1e-9)
+    assert naive_kernels.objective(seen, zone) == pytest.approx(program.objective(x), abs=1e-9)
+    assert seen.feasible(zone) == (not program.violations(x))
+    part = np.sort(np.random.default_rng(seed).choice(seen.units, 3, replace=False))
+    inner = seen.within(part, zone)
+    assert inner.objective(zone[part]) == pytest.approx(seen.objective(zone), abs=1e-9)
+    assert inner.feasible(zone[part]) == seen.feasible(zone)
+    label = np.arange(seen.units) // 2
+    merged = seen.merge(label.astype(np.int32))
+    few = random_zones(merged, seed) if merged.allowed.any() and not merged.mandatory else None
+    if few is not None:
+        assert merged.objective(few) == pytest.approx(seen.objective(few[label]), abs=1e-9)
+
+
+@given(program=programs(), seed=st.integers(0, 100), heat=st.sampled_from([0.01, 0.3, 5.0]))
+def test_soften(program: Program, seed: int, heat: float) -> None:
+    seen = view(program)
+    price = np.random.default_rng(seed).normal(size=4)
+    share, activity = np.zeros(len(seen.cost)), np.zeros(4)
+    smooth, exact = complementarity.soften(
+        0, seen.units, seen.zones, seen.mandatory, *seen.matrix, seen.allowed, seen.cost, price, heat, share, activity
+    )
+    expected = naive_kernels.soften(seen, seen.cost, price, heat)
+    np.testing.assert_allclose(share, expected[0], atol=1e-9)
+    assert (smooth, exact) == pytest.approx(expected[1:], abs=1e-9)
+    np.testing.assert_allclose(activity, naive_kernels.dense(seen) @ share, atol=1e-9)
+
+
+@given(program=programs(), seed=st.integers(0, 100))
+def test_project_and_curvature(program: Program, seed: int) -> None:
+    seen = view(program)
+    rng = np.random.default_rng(seed)
+    base, step, price = rng.normal(size=len(seen.cost)), rng.random(seen.units) + 0.1, rng.normal(size=4)
+    x, weight, joint, activity = np.zeros(len(base)), np.zeros(len(base)), np.zeros(seen.units), np.zeros(4)
+    value = complementarity.project(
+        0, seen.units, seen.zones, seen.mandatory, *seen.matrix, seen.allowed, base, step, price, x, weight, joint,
+        activity,
+    )  # fmt: skip
+    matrix = naive_kernels.dense(seen)
+    wide = np.repeat(step, seen.zones)
+    point = (base + wide * (matrix.T @ price)).reshape(seen.units, seen.zones)
+    allowed = seen.allowed.reshape(point.shape)
+    expected = np.array([naive_kernels.project(p, a, seen.mandatory) for p, a in zip(point, allowed, strict=True)])
+    np.testing.assert_allclose(x, expected.ravel(), atol=1e-9)
+    np.testing.assert_allclose(activity, matrix @ x, atol=1e-9)
+    open_columns = seen.allowed > 0
+    distance = ((x - base) ** 2 / (2 * wide))[open_columns].sum()
+    assert value == pytest.approx(distance - price @ (matrix @ x), abs=1e-9)
+    np.testing.assert_allclose(
+        curvature(seen, weight, joint, step), naive_kernels.curvature(seen, weight, joint, step), atol=1e-9
+    )
+
+
+@given(program=programs(), seed=st.integers(0, 100))
+def test_flows(program: Program, seed: int) -> None:
+    """D'q; and what flows prove is the same by pair and by directed edge."""
+    seen = view(program)
+    rng = np.random.default_rng(seed)
+    flow = seen.low + rng.random(len(seen.tail)) * (seen.high - seen.low)
+    out = np.empty(len(seen.cost))
+    connectivity.divergence(0, seen.units, seen.zones, seen.ptr, seen.edge, seen.tail, seen.mask, flow, out)
+    np.testing.assert_allclose(out, naive_kernels.divergence(seen, flow), atol=1e-12)
+    from prioritize.engine.dual import Multipliers, dual_value
+
+    proof = Multipliers(np.zeros(4), to_flows(program, seen, flow))
+    exact = naive_kernels.soften(seen, seen.cost + out, np.zeros(4), 1.0)[2]
+    assert dual_value(program, proof) == pytest.approx(seen.constant + exact, abs=1e-9)
+
+
+@given(program=programs(), seed=st.integers(0, 100))
+def test_moves(program: Program, seed: int) -> None:
+    """The change that a move announces is the change of the objective."""
+    seen = view(program)
+    rng = np.random.default_rng(seed)
+    zone = random_zones(seen, seed)
+    held = seen.held(zone)
+    price = np.where(np.isfinite(seen.price), seen.price, 0.0)
+    for _ in range(10):
+        u = int(rng.integers(seen.units))
+        new = int(random_zones(seen, int(rng.integers(1000)))[u])
+        old = int(zone[u])
+        before, after = (u * seen.zones + z if z >= 0 else -1 for z in (old, new))
+        change, _ = complementarity.row_change(before, after, *seen.matrix, held, seen.lower, seen.most, price)
+        change += complementarity.edge_change(u, old, new, zone, *seen.graph)
+        change += (seen.cost[after] if after >= 0 else 0.0) - (seen.cost[before] if before >= 0 else 0.0)
+        was = naive_kernels.objective(seen, zone)
+        complementarity.apply_move(u, new, seen.zones, *seen.matrix, zone, held)
+        assert naive_kernels.objective(seen, zone) - was == pytest.approx(change, abs=1e-9)
+        np.testing.assert_allclose(held, seen.held(zone), atol=1e-9)
+
+
+def test_nothing_held_is_a_float() -> None:
+    """`np.bincount` of nothing is whole numbers, and a kernel that adds amounts to those rounds them away."""
+    seen = view(Builder(3, 1).build())
+    assert seen.held(np.full(3, -1, np.int8)).dtype == np.float64
