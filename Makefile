@@ -17,7 +17,8 @@ lint: $(READY)
 	$(BIN)/mypy
 
 bench: $(READY)
-	$(BIN)/python benchmarks/run.py $(CASES)
+	$(BIN)/python benchmarks/bench_build.py
+	$(BIN)/python benchmarks/bench_engine.py $(CASES)
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -106,7 +106,7 @@ def show(value: Any, unit: str) -> str:
     if isinstance(value, float) and not np.isfinite(value):
         return "–"
     if unit == "%":
-        return f"{value:.1f} %" if value >= 0.1 or value == 0 else f"{value:.2g} %"
+        return f"{value:.1f} %" if value >= 1 or value == 0 else f"{value:.2g} %"
     return f"{value:,.0f}" if abs(value) >= 100 or float(value).is_integer() else f"{value:.3g}"
 
 
