@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from prioritize.engine import core
 from prioritize.engine.bound import Dual, Flows, price_rows, sample_prices
@@ -78,7 +79,9 @@ def solve(
     -------
     EngineResult
     """
-    return Engine(program, gap, seconds, seed, reporter or Reporter(), polish).solve()
+    # a threaded Cholesky rounds differently with the number of threads, and the same seed must give the same bytes
+    with threadpool_limits(1, user_api="blas"):
+        return Engine(program, gap, seconds, seed, reporter or Reporter(), polish).solve()
 
 
 class Engine:
