@@ -60,3 +60,12 @@ def test_new_writes_a_scenario_that_runs(tmp_path: Path, capsys: pytest.CaptureF
     assert "targets met" in capsys.readouterr().out
     assert main(["new", str(folder)]) == 2
     assert "not empty" in capsys.readouterr().err
+
+
+def test_readme_python_runs(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    (block,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    monkeypatch.chdir(ROOT)
+    names: dict[str, object] = {}
+    exec(block, names)
+    assert "proven to be within" in capsys.readouterr().out
+    assert list(names["comparison"].table.columns)[2:] == ["pa_only", "ecr"]  # type: ignore[attr-defined]
