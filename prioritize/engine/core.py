@@ -1,4 +1,4 @@
-"""OR-Tools on what the bound leaves open: the core, merged patches, and neighbourhoods of the incumbent."""
+"""OR-Tools on what the bound leaves open: the core, and neighbourhoods of the incumbent."""
 
 from __future__ import annotations
 
@@ -6,21 +6,10 @@ import threading
 from collections.abc import Callable
 
 import numpy as np
-from scipy import sparse
-from scipy.sparse import csgraph
 
 from prioritize.engine.view import View
 from prioritize.solvers.milp import flatten, lift
 from prioritize.solvers.process import Answer, solve_milp
-
-
-def patches(view: View, value: np.ndarray) -> np.ndarray:
-    """Number the connected patches of equal value (U,) int: (U,) int32."""
-    same = value[view.tail] == value[view.head]
-    joined = sparse.coo_array(
-        (np.ones(int(same.sum()), np.int8), (view.tail[same], view.head[same])), shape=(view.units, view.units)
-    )
-    return csgraph.connected_components(joined, directed=False)[1].astype(np.int32)
 
 
 def decide(
