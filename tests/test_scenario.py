@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from prioritize.cli import changes_of, parser
+from prioritize.cli import parser
+from prioritize.commands._options import changes_of
 from prioritize.errors import ScenarioError
 from prioritize.formats._rasterio import RASTER_SUFFIXES
 from prioritize.formats.vector import PARQUET
