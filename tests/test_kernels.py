@@ -152,3 +152,28 @@ def test_nothing_held_is_a_float() -> None:
     """`np.bincount` of nothing is whole numbers, and a kernel that adds amounts to those rounds them away."""
     seen = view(Builder(3, 1).build())
     assert seen.held(np.full(3, -1, np.int8)).dtype == np.float64
+
+
+@given(program=programs(), seed=st.integers(0, 100))
+def test_exchange(program: Program, seed: int) -> None:
+    """What an exchange says it gained is gained, no hard row that was met is given up, no lock is broken."""
+    seen = view(program)
+    if seen.mandatory:
+        return
+    zone = random_zones(seen, seed)
+    held = seen.held(zone)
+    before, short = naive_kernels.objective(seen, zone), np.maximum(0.0, seen.least - held)
+    price = np.where(np.isfinite(seen.lower), seen.price, 0.0)
+    order = np.random.default_rng(seed).permutation(len(seen.cost)).astype(np.int32)
+    gain = complementarity.exchange(
+        order, seen.zones, *seen.matrix, seen.allowed, seen.cost, *seen.graph, seen.lower, seen.most, price, 3, 0.5,
+        200, seed + 1, zone, held,
+    )  # fmt: skip
+    assert gain <= 0.0
+    assert naive_kernels.objective(seen, zone) - before == pytest.approx(gain, abs=1e-8)
+    np.testing.assert_allclose(held, seen.held(zone), atol=1e-9)
+    hard = ~np.isfinite(seen.price)
+    assert np.all(np.maximum(0.0, seen.least - held)[hard] <= short[hard] + 1e-8)
+    moved = np.flatnonzero(zone >= 0)
+    column = moved * seen.zones + zone[moved]
+    assert np.all((seen.allowed[column] > 0) | (random_zones(seen, seed)[moved] == zone[moved]))

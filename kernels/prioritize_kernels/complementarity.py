@@ -2,8 +2,10 @@
 
 All kernels read one layout. Unit u has the columns u*Z .. u*Z+Z-1; column v holds the amounts
 `amount[indptr[v]:indptr[v+1]]` of the rows `row[...]` (ascending). `allowed[v]` is 0 where the zone is locked out of
-the unit. Kernels that fill a span [start, stop) of units release the GIL: the caller runs them on threads, over spans
-that do not depend on how many threads there are, and adds the parts in order.
+the unit. Unit u has the borders ptr[u] .. ptr[u+1]-1: the `other` unit, what it costs if only u is selected (`out`) or
+only the other (`into`), and the zones that count (bits of `mask`). Kernels that fill a span [start, stop) of units
+release the GIL: the caller runs them on threads, over spans that do not depend on how many threads there are, and adds
+the parts in order.
 """
 
 from __future__ import annotations
@@ -166,20 +168,16 @@ def curvature(start, stop, zones, indptr, row, amount, weight, joint, step, out)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def edge_change(u, old, new, zone, ptr, edge, tail, head, low, high, mask):
+def edge_change(u, old, new, zone, ptr, other, out, into, mask):
     """Change of the edge cost when unit u goes from zone `old` to zone `new` (-1 is none)."""
     change = 0.0
     for k in range(ptr[u], ptr[u + 1]):
-        e = edge[k]
-        before = old >= 0 and (mask[e] >> old) & 1
-        after = new >= 0 and (mask[e] >> new) & 1
+        before = old >= 0 and (mask[k] >> old) & 1
+        after = new >= 0 and (mask[k] >> new) & 1
         if before == after:
             continue
-        leaving = tail[e] == u
-        other = zone[head[e] if leaving else tail[e]]
-        there = other >= 0 and (mask[e] >> other) & 1
-        out, into = (high[e], -low[e]) if leaving else (-low[e], high[e])
-        delta = -into if there else out
+        around = zone[other[k]]
+        delta = -into[k] if around >= 0 and (mask[k] >> around) & 1 else out[k]
         change += delta if after else -delta
     return change
 
@@ -250,7 +248,7 @@ def sift(heap, key, place, size, here):
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def fill(
-    zones, indptr, row, amount, allowed, cost, ptr, edge, tail, head, low, high, mask,
+    zones, indptr, row, amount, allowed, cost, ptr, other, out, into, mask,
     least, most, price, scarce, tiny, zone, held, goal,
 ):  # fmt: skip
     """Lazy greedy (Minoux 1978, 10.1007/BFb0006528): take the move with the most relief of shortfall per cost.
@@ -287,7 +285,7 @@ def fill(
     size = 0
     for v in range(columns):
         if allowed[v] and zone[v // zones] != v % zones:
-            key[v] = worth(v, zones, indptr, row, amount, cost, ptr, edge, tail, head, low, high, mask,
+            key[v] = worth(v, zones, indptr, row, amount, cost, ptr, other, out, into, mask,
                            least, most, price, scarce, tiny, zone, held, goal)  # fmt: skip
             if key[v] > 0.0:
                 heap[size] = v
@@ -301,7 +299,7 @@ def fill(
         u = v // zones
         now = 0.0
         if zone[u] != v % zones:
-            now = worth(v, zones, indptr, row, amount, cost, ptr, edge, tail, head, low, high, mask,
+            now = worth(v, zones, indptr, row, amount, cost, ptr, other, out, into, mask,
                         least, most, price, scarce, tiny, zone, held, goal)  # fmt: skip
         if now <= 0.0:
             size -= 1
@@ -318,10 +316,10 @@ def fill(
         apply_move(u, v % zones, zones, indptr, row, amount, zone, held)
         moves += 1
         for k in range(ptr[u], ptr[u + 1]):
-            other = head[edge[k]] if tail[edge[k]] == u else tail[edge[k]]
-            for w in range(other * zones, other * zones + zones):
+            first = other[k] * zones
+            for w in range(first, first + zones):
                 if place[w] >= 0:
-                    key[w] = worth(w, zones, indptr, row, amount, cost, ptr, edge, tail, head, low, high, mask,
+                    key[w] = worth(w, zones, indptr, row, amount, cost, ptr, other, out, into, mask,
                                    least, most, price, scarce, tiny, zone, held, goal)  # fmt: skip
                     sift(heap, key, place, size, place[w])
     return moves
@@ -329,7 +327,7 @@ def fill(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def worth(
-    v, zones, indptr, row, amount, cost, ptr, edge, tail, head, low, high, mask,
+    v, zones, indptr, row, amount, cost, ptr, other, out, into, mask,
     least, most, price, scarce, tiny, zone, held, goal,
 ):  # fmt: skip
     """Relief of shortfall per cost of moving to column v; 0 if it relieves nothing, does not fit or does not pay."""
@@ -340,7 +338,7 @@ def worth(
     if not fits or change >= 0.0:
         return 0.0
     dear = cost[v] - (cost[before] if before >= 0 else 0.0)
-    dear += edge_change(u, old, v % zones, zone, ptr, edge, tail, head, low, high, mask)
+    dear += edge_change(u, old, v % zones, zone, ptr, other, out, into, mask)
     if goal == 1 and change + dear >= 0.0:
         return 0.0
     for k in range(indptr[v], indptr[v + 1]):
@@ -349,8 +347,36 @@ def worth(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def soft_change(old, new, indptr, row, amount, held, least, most, price):
+    """Change of what soft rows cost when column `new` replaces `old` (-1 is none), and whether hard rows allow it.
+
+    `price` is infinite in hard rows: a row that is short already may not get shorter.
+    """
+    change = 0.0
+    k, k_end = (0, 0) if old < 0 else (indptr[old], indptr[old + 1])
+    m, m_end = (0, 0) if new < 0 else (indptr[new], indptr[new + 1])
+    while k < k_end or m < m_end:
+        r_old = row[k] if k < k_end else 2147483647
+        r_new = row[m] if m < m_end else 2147483647
+        r = min(r_old, r_new)
+        delta = 0.0
+        if r_old == r:
+            delta -= amount[k]
+            k += 1
+        if r_new == r:
+            delta += amount[m]
+            m += 1
+        now = held[r] + delta
+        if (delta > 0.0 and now > most[r]) or (delta < 0.0 and now < least[r] and price[r] == np.inf):
+            return change, False
+        if price[r] < np.inf:
+            change += price[r] * (max(0.0, least[r] - now) - max(0.0, least[r] - held[r]))
+    return change, True
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def drop(
-    order, zones, mandatory, indptr, row, amount, allowed, cost, ptr, edge, tail, head, low, high, mask,
+    order, zones, mandatory, indptr, row, amount, allowed, cost, ptr, other, out, into, mask,
     least, most, price, zone, held,
 ):  # fmt: skip
     """Move units, in order, to whatever lowers the objective without falling short of a hard row.
@@ -372,29 +398,11 @@ def drop(
                 continue
             after = u * zones + new if new >= 0 else -1
             change = (cost[after] if after >= 0 else 0.0) - (cost[before] if before >= 0 else 0.0)
-            change += edge_change(u, old, new, zone, ptr, edge, tail, head, low, high, mask)
+            change += edge_change(u, old, new, zone, ptr, other, out, into, mask)
             if change >= best and before >= 0 and after < 0:
                 continue
-            safe = True
-            k, k_end = (0, 0) if before < 0 else (indptr[before], indptr[before + 1])
-            m, m_end = (0, 0) if after < 0 else (indptr[after], indptr[after + 1])
-            while k < k_end or m < m_end:
-                r_old = row[k] if k < k_end else 2147483647
-                r_new = row[m] if m < m_end else 2147483647
-                r = min(r_old, r_new)
-                delta = 0.0
-                if r_old == r:
-                    delta -= amount[k]
-                    k += 1
-                if r_new == r:
-                    delta += amount[m]
-                    m += 1
-                now = held[r] + delta
-                if (delta > 0.0 and now > most[r]) or (delta < 0.0 and now < least[r] and price[r] == np.inf):
-                    safe = False
-                    break
-                if price[r] < np.inf:
-                    change += price[r] * (max(0.0, least[r] - now) - max(0.0, least[r] - held[r]))
+            paid, safe = soft_change(before, after, indptr, row, amount, held, least, most, price)
+            change += paid
             if safe and change < best:
                 best, best_zone = change, new
         if best_zone != old:
@@ -405,10 +413,12 @@ def drop(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def anneal(
-    band, zones, mandatory, indptr, row, amount, allowed, cost, ptr, edge, tail, head, low, high, mask,
-    least, most, price, hot, cold, steps, seed, zone, held,
+    band, zones, mandatory, indptr, row, amount, allowed, cost, ptr, other, out, into, mask,
+    least, most, price, relief, hot, cold, steps, seed, zone, held,
 ):  # fmt: skip
     """Simulated annealing of the band's units, shortfalls at `price`, upper bounds kept.
+
+    `relief` (V,): the most that a column's amounts can take off the priced shortfall.
 
     Temperature falls geometrically from `hot` to `cold` over `steps` proposals (Kirkpatrick, Gelatt & Vecchi 1983,
     10.1126/science.220.4598.671; Marxan's search, with prices from the dual instead of a penalty factor by hand).
@@ -441,18 +451,114 @@ def anneal(
             continue
         before = u * zones + old if old >= 0 else -1
         after = u * zones + new if new >= 0 else -1
-        change, fits = row_change(before, after, indptr, row, amount, held, least, most, price)
-        if not fits:
+        state ^= state << np.uint64(13)
+        state ^= state >> np.uint64(7)
+        state ^= state << np.uint64(17)
+        # Metropolis, turned round: the draw says how dear a move may be; most are too dear before rows are looked at
+        limit = -heat * math.log((float(state >> np.uint64(11)) + 1.0) / 9007199254740993.0)
+        change = (cost[after] if after >= 0 else 0.0) - (cost[before] if before >= 0 else 0.0)
+        change += edge_change(u, old, new, zone, ptr, other, out, into, mask)
+        if change - (relief[after] if after >= 0 else 0.0) > limit:
             continue
-        change += (cost[after] if after >= 0 else 0.0) - (cost[before] if before >= 0 else 0.0)
-        change += edge_change(u, old, new, zone, ptr, edge, tail, head, low, high, mask)
-        if change > 0.0:
-            state ^= state << np.uint64(13)
-            state ^= state >> np.uint64(7)
-            state ^= state << np.uint64(17)
-            draw = float(state >> np.uint64(11)) / 9007199254740992.0
-            if change > 40.0 * heat or draw >= math.exp(-change / heat):
-                continue
+        short, fits = row_change(before, after, indptr, row, amount, held, least, most, price)
+        if not fits or change + short > limit:
+            continue
         apply_move(u, new, zones, indptr, row, amount, zone, held)
         moves += 1
     return moves
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def exchange(
+    order, zones, indptr, row, amount, allowed, cost, ptr, other, out, into, mask,
+    least, most, price, most_added, patience, rounds, seed, zone, held,
+):  # fmt: skip
+    """Add a few units that are almost worth it, drop all that this makes redundant; keep the change if it pays.
+
+    A local search for covering rows that are dense, where single moves are never feasible and never pay: what one
+    unit frees is spread over a hundred rows. Record-to-record travel (Dueck 1993, 10.1006/jcph.1993.1010):
+    what ends within a falling distance of the best is kept too.
+
+    Parameters
+    ----------
+    order : (n,) int32
+        Columns that may move, the dearest (by reduced cost) first: the order in which they are dropped.
+    most_added : int
+        Up to so many are added at a time.
+    patience : float
+        First distance from the best, in units of cost; falls to zero.
+    rounds : int
+    zone, held : in and out
+        Left at the best selection found.
+
+    Returns
+    -------
+    float
+        Change of the objective, not above zero.
+    """
+    state = np.uint64(seed) * np.uint64(2654435769) + np.uint64(88172645463325252)
+    log_column = np.empty(len(order) + most_added, np.int32)
+    log_zone = np.empty(len(order) + most_added, np.int8)
+    best_zone, best_held = zone.copy(), held.copy()
+    value, best = 0.0, 0.0
+    for turn in range(rounds):
+        done, change = 0, 0.0
+        state ^= state << np.uint64(13)
+        state ^= state >> np.uint64(7)
+        state ^= state << np.uint64(17)
+        wanted = 1 + int((state >> np.uint64(11)) % np.uint64(most_added))
+        for _ in range(wanted):
+            state ^= state << np.uint64(13)
+            state ^= state >> np.uint64(7)
+            state ^= state << np.uint64(17)
+            v = order[int((state >> np.uint64(11)) % np.uint64(len(order)))]
+            u = v // zones
+            old, new = zone[u], v % zones
+            if old == new or not allowed[v]:
+                continue
+            before = u * zones + old if old >= 0 else -1
+            paid, safe = soft_change(before, v, indptr, row, amount, held, least, most, price)
+            if not safe:
+                continue
+            change += paid + cost[v] - (cost[before] if before >= 0 else 0.0)
+            change += edge_change(u, old, new, zone, ptr, other, out, into, mask)
+            log_column[done], log_zone[done] = u, old
+            done += 1
+            apply_move(u, new, zones, indptr, row, amount, zone, held)
+        if done == 0:
+            continue
+        added = done
+        for v in order:
+            u = v // zones
+            if zone[u] != v % zones:
+                continue
+            # one in eight is passed over, so that the same addition does not always end in the same drop
+            state ^= state << np.uint64(13)
+            state ^= state >> np.uint64(7)
+            state ^= state << np.uint64(17)
+            if (state >> np.uint64(40)) % np.uint64(8) == 0:
+                continue
+            paid, safe = soft_change(v, -1, indptr, row, amount, held, least, most, price)
+            if not safe:
+                continue
+            paid += edge_change(u, zone[u], -1, zone, ptr, other, out, into, mask) - cost[v]
+            if paid >= 0.0:
+                continue
+            change += paid
+            log_column[done], log_zone[done] = u, zone[u]
+            done += 1
+            apply_move(u, -1, zones, indptr, row, amount, zone, held)
+            if done == len(log_column):
+                break
+        if done > added and value + change <= best + patience * (1.0 - turn / rounds):
+            value += change
+            if value < best - 1e-12:
+                best = value
+                best_zone[:] = zone
+                best_held[:] = held
+            continue
+        for k in range(done - 1, -1, -1):
+            apply_move(log_column[k], log_zone[k], zones, indptr, row, amount, zone, held)
+    zone[:] = best_zone
+    held[:] = best_held
+    return best

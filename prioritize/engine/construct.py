@@ -130,8 +130,29 @@ class Workshop:
             top = hot * self.unit * cooling**epoch
             kernels.anneal(
                 band.astype(np.int32), view.zones, view.mandatory, *view.matrix, view.allowed, self.guide, *view.graph,
-                self.least, self.most, price, top, top * cooling, steps, seed * epochs + epoch + 1, zone, held,
+                self.least, self.most, price, paid(view, price), top, top * cooling, steps, seed * epochs + epoch + 1,
+                zone, held,
             )  # fmt: skip
+
+    def exchange(self, zone: np.ndarray, rounds: int, added: int, seed: int, most: int = 1000) -> None:
+        """Add up to `added` units at a time and drop what that makes redundant, among columns of small reduced cost.
+
+        At most `most` columns: each round looks at all of them. A patience of 0.05 to 0.1 typical costs did best on
+        1e4 units with 100 and with 400 rows (0.2 a tenth worse, 0.4 a quarter), and 1,000 columns better than 2,000.
+        """
+        view = self.view
+        size = np.abs(self.reduced)
+        size[view.allowed == 0] = np.inf
+        near = np.flatnonzero(size < 0.1 * self.unit)
+        if len(near) > most:
+            near = near[np.argsort(size[near], kind="stable")[:most]]
+        if not len(near) or view.mandatory:
+            return
+        order = near[np.argsort(-self.reduced[near], kind="stable")].astype(np.int32)
+        kernels.exchange(
+            order, view.zones, *view.matrix, view.allowed, view.cost, *view.graph, self.least, self.most, self.strict,
+            added, 0.1 * self.unit, rounds, seed, zone, view.held(zone),
+        )  # fmt: skip
 
     def finish(self, zone: np.ndarray) -> None:
         """Repair, then drop: what comes out meets every hard row that repair could meet."""

@@ -17,13 +17,17 @@ from prioritize.program import Program
 from prioritize.progress import Reporter, relative_gap
 
 #: annealing: (rings around the fractional units, width in typical costs, first temperature, sweeps), cheapest first
-PLANS = ((0, 0.0, 0.3, 500), (3, 0.0, 0.3, 1000), (1, 1.0, 1.0, 1000), (1, 1.0, 1.0, 4000))
-#: the most that one annealing may try, and about the seconds of a proposal (100 to 500 ns: it misses the cache)
-PROPOSALS, PROPOSAL = 200_000_000, 3e-7
+PLANS = ((0, 0.0, 0.3, 500), (3, 0.0, 0.3, 1000), (1, 1.0, 1.0, 1000), (1, 1.0, 1.0, 8000))
+#: the most that one annealing may try, and about the seconds of a proposal (80 to 200 ns: it misses the cache)
+PROPOSALS, PROPOSAL = 600_000_000, 1.5e-7
+#: exchanges, where there are no edges: rounds, units added at a time by the two that run at once, later starts
+ROUNDS, ADDED, STARTS = 50_000, (8, 20), 10
+#: shares above which a unit is taken when the relaxation is rounded
+LEVELS = (0.5, 0.65, 0.35, 0.8, 0.2)
 #: beyond, annealing a wide band starts cooler: there is no time to heal what a hot start breaks
 MIDDLE = 30_000
-#: columns that branch and cut takes whole
-CORE = 4000
+#: columns that branch and cut takes whole, and units beyond which a neighbourhood of some hundred changes nothing
+CORE, NEIGHBOURHOODS = 4000, 300_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,17 +227,35 @@ class Engine:
     def construct(self) -> None:
         """Round at several levels, repair, drop, and anneal the best."""
         shop = self.shop = Workshop(self.dual)
-        for level in (0.5, 0.65, 0.35, 0.8, 0.2):
+        for level in LEVELS:
             if self.zone is not None and self.done():
                 return
             zone = shop.round(self.share, level)
             shop.finish(zone)
             if self.offer(zone):
                 self.report(f"rounded at {level}")
+        if not len(self.view.tail):
+            # measured without edges: annealing moves one unit at a time and finds nothing that exchanges do not
+            self.exchange(self.zone, 0)
+            return
         for plan in PLANS:
             if self.done() or self.zone is None:
                 return
             self.anneal(*plan, PROPOSALS // 4)
+
+    def exchange(self, base: np.ndarray | None, start: int) -> None:
+        """Exchange columns of small reduced cost, two searches at once, and keep the better."""
+        if base is None or self.done():
+            return
+
+        def one(added: int) -> np.ndarray:
+            zone = base.copy()
+            self.shop.exchange(zone, ROUNDS, added, self.seed + 100 * start + added)
+            self.shop.finish(zone)
+            return zone
+
+        if any([self.offer(zone) for zone in together(one, ADDED)]):
+            self.report("exchanged columns")
 
     def anneal(self, rings: int, width: float, hot: float, sweeps: int, most: int) -> bool:
         """Anneal the incumbent's band from two seeds at once, and keep the better; False if that is too much work."""
@@ -257,12 +279,21 @@ class Engine:
 
     def decide(self) -> None:
         """The integer program on the core if the bound leaves few units open, else on neighbourhoods."""
+        if self.zone is None:  # nothing to start from: the rows may contradict each other
+            return
         self.core_exact()
         # slowness is what pays: at 1e4 units 1000 and 4000 sweeps end 2.9 % and 2.3 % above the bound
-        sweeps, hot = (8000, 1.0) if self.view.units <= MIDDLE else (1000, 0.3)
+        for start in range(1, 0 if len(self.view.tail) else STARTS + 1):
+            if self.done():
+                break
+            # from another rounding each time: from its own best the search does not get away
+            zone = self.shop.round(self.share, LEVELS[start % len(LEVELS)])
+            self.shop.finish(zone)
+            self.exchange(zone, start)
+        sweeps, hot = (16000, 1.0) if self.view.units <= MIDDLE else (1000, 0.3)
         while len(self.view.tail) and not self.done() and self.anneal(1, hot, hot, sweeps, PROPOSALS):
             sweeps *= 2
-        if not self.done() and self.zone is not None:
+        if not self.done() and self.zone is not None and self.view.units <= NEIGHBOURHOODS:
             self.neighbourhoods()
 
     def core_exact(self) -> None:

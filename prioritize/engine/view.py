@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numba
@@ -20,7 +21,7 @@ SLACK = 1e-10
 SPANS = 8
 SMALL = 20_000
 
-Graph = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+Graph = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 _pool: list[ThreadPoolExecutor] = []
 
@@ -103,10 +104,18 @@ class View:
         """(indptr, row, amount), as kernels take it."""
         return self.indptr, self.row, self.amount
 
-    @property
+    @cached_property
     def graph(self) -> Graph:
-        """(ptr, edge, tail, head, low, high, mask), as kernels take it."""
-        return self.ptr, self.edge, self.tail, self.head, self.low, self.high, self.mask
+        """(ptr, other, out, into, mask) by unit, as kernels take it; copies, because the search reads them in a row."""
+        edge, here = self.edge, np.repeat(np.arange(self.units, dtype=np.int32), np.diff(self.ptr))
+        leaving = self.tail[edge] == here
+        return (
+            self.ptr,
+            np.where(leaving, self.head[edge], self.tail[edge]),
+            np.where(leaving, self.high[edge], -self.low[edge]),
+            np.where(leaving, -self.low[edge], self.high[edge]),
+            self.mask[edge],
+        )
 
     @property
     def least(self) -> np.ndarray:
