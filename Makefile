@@ -17,8 +17,8 @@ lint: $(READY)
 	$(BIN)/mypy
 
 bench: $(READY)
-	$(BIN)/python benchmarks/bench_build.py
-	$(BIN)/python benchmarks/bench_engine.py $(CASES)
+	$(if $(CASES),,$(BIN)/python benchmarks/bench_build.py)
+	$(BIN)/python benchmarks/bench_engine.py $(CASES) $(if $(SECONDS),--seconds $(SECONDS))
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -1,128 +1,171 @@
-"""The table of cases: name -> build(side of a square grid) -> Program."""
+"""The one table of cases: name, how it is built, sizes, and what was asked of each."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
-import numpy as np
-from scipy import ndimage, sparse
-
-from prioritize.landscape import Graph, from_arrays
-from prioritize.problem import Problem, compile_problem
+from benchmarks.landscapes import blobs, drained, near_graph, voronoi_graph
 from prioritize.program import Program
-from prioritize.registry import family
 
 
-def grid_graph(side: int) -> Graph:
-    """Four neighbours, borders of length 1."""
-    number = np.arange(side * side, dtype=np.int32).reshape(side, side)
-    i = np.r_[number[:, :-1].ravel(), number[:-1].ravel()]
-    j = np.r_[number[:, 1:].ravel(), number[1:].ravel()]
-    exposed = np.zeros((side, side))
-    exposed[[0, -1]] += 1
-    exposed[:, [0, -1]] += 1
-    return Graph.from_edges(side * side, i, j, np.ones(len(i)), exposed.ravel())
+@dataclass(frozen=True)
+class Asked:
+    """A figure to reach: a proven gap, within so many seconds and so much memory where that was asked too."""
+
+    gap_percent: float
+    seconds: float | None = None
+    gib: float | None = None
 
 
-def species(side: int, features: int, per_unit: float, seed: int) -> sparse.csr_array:
-    """Ranges (features, U) of one to three round patches, lognormal in area, densest in the middle."""
-    rng = np.random.default_rng(seed)
-    area = rng.lognormal(0.0, 1.0, features)
-    area = np.minimum(area / area.mean() * per_unit / features, 0.8)
-    indptr, indices, data = [0], [], []
-    for share in area:
-        density = np.zeros((side, side), np.float32)
-        count = rng.integers(1, 4)
-        for _ in range(count):
-            radius = max(1.5, side * np.sqrt(share / count / np.pi) * rng.lognormal(0.0, 0.2))
-            y, x = rng.random(2) * side
-            rows = slice(max(0, int(y - radius)), min(side, int(y + radius) + 2))
-            columns = slice(max(0, int(x - radius)), min(side, int(x + radius) + 2))
-            dy, dx = np.ogrid[rows, columns]
-            patch = 1.0 - ((dy - y) ** 2 + (dx - x) ** 2) / radius**2
-            density[rows, columns] = np.maximum(density[rows, columns], patch)
-        cells = np.flatnonzero(density.ravel() > 0)
-        indices.append(cells.astype(np.int32))
-        data.append(density.ravel()[cells] * rng.random(len(cells)) + 1e-3)
-        indptr.append(indptr[-1] + len(cells))
-    return sparse.csr_array(
-        (np.concatenate(data), np.concatenate(indices), np.array(indptr)), shape=(features, side * side)
-    )
+@dataclass(frozen=True)
+class Setting:
+    """How one size of a case is run.
 
-
-def costs(side: int, seed: int, heavy: bool = False) -> np.ndarray:
-    """Lognormal costs (U,), half of the variance smooth; heavy: a quarter is 10,000 and a few are 1e12."""
-    rng = np.random.default_rng(seed + 99)
-    coarse = rng.normal(size=(side // 10 + 2, side // 10 + 2))
-    smooth = ndimage.zoom(coarse, 10, order=1)[:side, :side]
-    cost = np.exp(0.5 * smooth + 0.5 * rng.normal(size=(side, side))).ravel()
-    if heavy:
-        cost[rng.random(len(cost)) < 0.25] = 1e4
-        cost[rng.random(len(cost)) < 1e-3] = 1e12
-    return cost
-
-
-def blobs(
-    side: int,
-    features: int = 100,
-    per_unit: float = 7.0,
-    *,
-    zones: int = 1,
-    boundary: float = 0.0,
-    share: float = 0.3,
-    objective: str = "min_cost",
-    budget: float | None = None,
-    areas: int = 0,
-    heavy: bool = False,
-    seed: int = 1,
-) -> Program:
-    """A square grid of side * side units.
-
-    Parameters
+    Attributes
     ----------
-    boundary : float
-        Weight of the outline.
-    budget : float or None
-        Share of the total cost that may be spent.
-    areas : int
-        Number of provinces (bands of rows) with an area quota of 15 % each.
+    seconds : float
+        Time limit of the solver.
+    gap : float
+        Gap at which to stop.
+    asked : Asked or None
+    rival_seconds : float or None
+        Time limit of the rivals where it is not the same.
     """
-    amount, cost = species(side, features, per_unit, seed), costs(side, seed, heavy)
-    zoned = np.column_stack([cost * factor for factor in (1.0, 0.6, 0.8)[:zones]])
-    rng = np.random.default_rng(seed + 7)
-    contribution = np.ones((features, zones))
-    contribution[:, 1:] = rng.choice([0.3, 0.5, 0.8], size=(features, zones - 1))
-    groups = {"province": [f"p{k * max(1, areas) // side}" for k in range(side) for _ in range(side)]} if areas else {}
-    landscape = from_arrays(
-        zoned,
-        amount,
-        contribution=contribution,
-        zones=tuple(f"zone_{z}" for z in range(zones)),
-        graph=grid_graph(side),
-        groups=groups,
-    )
-    total = np.asarray(amount.sum(axis=1)).ravel()
-    constraints, penalties = [], []
-    if budget is not None:
-        constraints.append(family("constraints")["budget"](kind="budget", amount=budget * float(cost.sum())))
-    if areas:
-        constraints.append(family("constraints")["area"](kind="area", of="province:*", share=0.15))
-    if boundary:
-        penalties.append(family("penalties")["boundary"](kind="boundary", weight=boundary))
-    chosen = family("objectives")[objective]()
-    return compile_problem(Problem(landscape, share * total, total, chosen, tuple(constraints), tuple(penalties)))
+
+    seconds: float
+    gap: float = 1e-4
+    asked: Asked | None = None
+    rival_seconds: float | None = None
 
 
-CASES: dict[str, Callable[[int], Program]] = {
-    "min_set": lambda side: blobs(side),
-    "min_set_heavy_costs": lambda side: blobs(side, heavy=True),
-    "min_set_1000": lambda side: blobs(side, 1000, 50.0),
-    "boundary": lambda side: blobs(side, boundary=0.5),
-    "boundary_weak": lambda side: blobs(side, boundary=0.1),
-    "dense": lambda side: blobs(side, 400, 140.0),
-    "dense_boundary": lambda side: blobs(side, 400, 140.0, boundary=0.5),
-    "min_shortfall": lambda side: blobs(side, objective="min_shortfall", budget=0.1),
-    "rows_5000": lambda side: blobs(side, 5000, 50.0),
-    "rows_5000_boundary": lambda side: blobs(side, 5000, 50.0, boundary=0.5),
-    "zones": lambda side: blobs(side, zones=2, boundary=0.3, areas=10),
+@dataclass(frozen=True)
+class Case:
+    """One kind of program: `build(side of a square)`."""
+
+    what: str
+    build: Callable[[int], Program]
+    sizes: dict[str, Setting] = field(default_factory=dict)
+
+    def __call__(self, side: int) -> Program:
+        return self.build(side)
+
+
+CASES: dict[str, Case] = {
+    "min_set": Case(
+        "least cost, 100 targets of 30 %",
+        blobs,
+        {"10k": Setting(30), "100k": Setting(30), "1M": Setting(60, 5e-5, Asked(0.01, 15, 3))},
+    ),
+    "min_set_heavy_costs": Case(
+        "a quarter of the costs 10,000, some 1e12", lambda side: blobs(side, heavy=True), {"100k": Setting(30)}
+    ),
+    "min_set_1000": Case(
+        "1,000 targets, 50 features in a unit",
+        lambda side: blobs(side, 1000, 50.0),
+        {"1M": Setting(180, 2e-4, Asked(0.05))},
+    ),
+    "boundary": Case(
+        "boundary penalty 0.5, four neighbours",
+        lambda side: blobs(side, boundary=0.5),
+        {
+            "10k": Setting(120, 1e-3, Asked(1.3, 10), rival_seconds=420),
+            "100k": Setting(60, 1e-3, Asked(0.2, 15), rival_seconds=600),
+            "1M": Setting(90, 1e-3, Asked(0.15, 75)),
+            "9M": Setting(600, 3e-3, Asked(0.3, None, 24)),
+        },
+    ),
+    "boundary_weak": Case(
+        "boundary penalty 0.1, four neighbours", lambda side: blobs(side, boundary=0.1), {"10k": Setting(60, 1e-3)}
+    ),
+    "dense": Case(
+        "400 targets, 140 features in a unit",
+        lambda side: blobs(side, 400, 140.0, exact=True),
+        {"10k": Setting(60, 1e-3, Asked(0.25, 60))},
+    ),
+    "dense_boundary": Case(
+        "the same with a boundary penalty of 0.5",
+        lambda side: blobs(side, 400, 140.0, boundary=0.5, exact=True),
+        {"10k": Setting(120, 1e-3, Asked(3.0, 120), rival_seconds=184)},
+    ),
+    "min_shortfall": Case(
+        "least shortfall of 100 targets within a tenth of the cost",
+        lambda side: blobs(side, objective="min_shortfall", budget=0.1),
+        {"10k": Setting(30, 1e-3), "1M": Setting(60, 1e-3)},
+    ),
+    "rows_5000": Case(
+        "5,000 targets, 50 features in a unit", lambda side: blobs(side, 5000, 50.0), {"10k": Setting(60, 1e-3)}
+    ),
+    "rows_5000_boundary": Case(
+        "the same with a boundary penalty of 0.5",
+        lambda side: blobs(side, 5000, 50.0, boundary=0.5),
+        {"10k": Setting(60, 1e-3)},
+    ),
+    "zones": Case(
+        "two zones, boundary penalty 0.3, ten provinces with an area quota",
+        lambda side: blobs(side, zones=2, boundary=0.3, areas=10),
+        {"10k": Setting(60, 1e-3), "250k": Setting(120, 1e-3, Asked(0.5, 120))},
+    ),
+    "directed": Case(
+        "a directed edge from each unit to the one downstream, 0.5",
+        drained,
+        {"10k": Setting(30, 1e-3), "100k": Setting(60, 1e-3)},
+    ),
+    "polygons": Case(
+        "Voronoi polygons, boundary penalty 0.5",
+        lambda side: blobs(side, boundary=0.5, graph=voronoi_graph(side, 1)),
+        {"10k": Setting(60, 1e-3), "100k": Setting(60, 1e-3)},
+    ),
+    "features_300": Case(
+        "as min_set with 300 features, 21 in a unit", lambda side: blobs(side, 300, 21.0), {"100k": Setting(30)}
+    ),
+    "features_1000": Case(
+        "as min_set with 1,000 features, 70 in a unit", lambda side: blobs(side, 1000, 70.0), {"100k": Setting(60)}
+    ),
+    "neighbours_8": Case(
+        "as boundary with eight neighbours",
+        lambda side: blobs(side, boundary=0.5, graph=near_graph(side, 1)),
+        {"100k": Setting(60, 1e-3)},
+    ),
+    "neighbours_24": Case(
+        "as boundary with 24 neighbours",
+        lambda side: blobs(side, boundary=0.5, graph=near_graph(side, 2)),
+        {"100k": Setting(60, 1e-3)},
+    ),
 }
+
+#: what grows along each line of the table of growth: (what, the cases whose points make the line)
+GROWTH: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
+    "units, no edges": ("units", (("min_set", "10k"), ("min_set", "100k"), ("min_set", "1M"))),
+    "units, four neighbours": (
+        "units",
+        (("boundary", "10k"), ("boundary", "100k"), ("boundary", "1M"), ("boundary", "9M")),
+    ),
+    "features (and amounts), no edges": (
+        "features",
+        (("min_set", "100k"), ("features_300", "100k"), ("features_1000", "100k")),
+    ),
+    "edges (4, 8, 24 neighbours)": (
+        "edges",
+        (("boundary", "100k"), ("neighbours_8", "100k"), ("neighbours_24", "100k")),
+    ),
+}
+
+
+def side_of(size: str) -> int:
+    """Side of the square whose number of units comes nearest to `10k`, `1M`, `10000`; `300x300` says it outright.
+
+    Raises
+    ------
+    ValueError
+        If it is none of these.
+    """
+    parts = re.fullmatch(r"([\d.]+)([kM]?)|(\d+)x(\d+)", size)
+    if parts and parts[3]:
+        side = int(parts[3]) if parts[3] == parts[4] else 0
+    else:
+        side = round((float(parts[1]) * {"": 1, "k": 1e3, "M": 1e6}[parts[2]]) ** 0.5) if parts else 0
+    if side < 2:
+        raise ValueError(f"'{size}' is no size: give the number of units, as in 10k or 1M, or two equal sides: 100x100")
+    return side
