@@ -111,10 +111,20 @@ class Zone:
     name : str
     kind : str
         `protected`, `oecm`, `redline` or any other word: how accounting reads the zone.
+    type : str
+        Of an OECM: `primary`, `secondary` or `ancillary`; empty where it does not matter.
+    governance : str
+        `government`, `private`, `iplc` (indigenous peoples and local communities) or `shared`; empty if unknown.
+    effectiveness : float
+        Discount (0..1) of the zone's area in the accounting. Targets never see it: what an amount counts towards
+        them is `Landscape.contribution`.
     """
 
     name: str
     kind: str = "protected"
+    type: str = ""
+    governance: str = ""
+    effectiveness: float = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +174,9 @@ class Landscape:
         `realm` and the levels of administration.
     layers : mapping of str to (U,) float64
         Further unit attributes by the reference that the scenario uses for them.
+    tenure : mapping of str to (U,) float64 in [0, 1]
+        Share of each unit's area that is protected, an OECM, a candidate ... today, whatever the zones of the
+        scenario say; in order of priority (what is named first is counted first, and nothing twice).
     cost_unit : str
     length_unit : str
     notes : tuple of str
@@ -183,6 +196,7 @@ class Landscape:
     place: Place = field(default_factory=Nowhere)
     groups: Mapping[str, Grouping] = field(default_factory=dict)
     layers: Mapping[str, np.ndarray] = field(default_factory=dict)
+    tenure: Mapping[str, np.ndarray] = field(default_factory=dict)
     cost_unit: str = "cost"
     length_unit: str = "m"
     notes: tuple[str, ...] = ()
@@ -248,6 +262,7 @@ class Landscape:
             place=self.place.renumbered(order),
             groups={key: Grouping(item.code[order], item.names) for key, item in self.groups.items()},
             layers={key: values[order] for key, values in self.layers.items()},
+            tenure={key: values[order] for key, values in self.tenure.items()},
         )
 
 
@@ -266,6 +281,7 @@ def from_arrays(
     place: Place | None = None,
     groups: Mapping[str, Sequence[str]] | None = None,
     layers: Mapping[str, ArrayLike] | None = None,
+    tenure: Mapping[str, ArrayLike] | None = None,
 ) -> Landscape:
     """Make a Landscape from plain arrays, for notebooks and tests.
 
@@ -317,6 +333,7 @@ def from_arrays(
         place=place or Nowhere(),
         groups={key: grouping_of(labels) for key, labels in (groups or {}).items()},
         layers={key: np.asarray(values, dtype=np.float64) for key, values in (layers or {}).items()},
+        tenure={key: np.asarray(values, dtype=np.float64) for key, values in (tenure or {}).items()},
     )
 
 
@@ -374,6 +391,14 @@ def check_landscape(landscape: Landscape) -> None:
     inside = (landscape.contribution >= 0) & (landscape.contribution <= 1)
     if not inside.all():
         faults.add(f"{where}: contributions must lie between 0 and 1")
+    for zone in landscape.zones:
+        if not 0 <= zone.effectiveness <= 1:
+            faults.add(f"{where}: effectiveness of zone '{zone.name}' is {zone.effectiveness}, not between 0 and 1")
+    for name, share in landscape.tenure.items():
+        if share.shape != (units,):
+            faults.add(f"{where}: tenure '{name}' has shape {share.shape}, expected ({units},)")
+        elif not np.all((share >= 0) & (share <= 1)):
+            faults.add(f"{where}: tenure '{name}' must be the share of each unit's area, 0 to 1")
     several = (landscape.status == LOCKED_IN).sum(axis=1) > 1
     if several.any():
         faults.add(

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -44,6 +44,11 @@ class LandscapeConfig(Config):
         None, description="reference of a region layer (level `region`), or a table of level = reference"
     )
     realm: str | None = Field(None, description="reference of the realm layer (land, sea, inland water)")
+    tenure: dict[str, str] = Field(
+        default_factory=dict,
+        description="what exists today, by class (`protected`, `oecm`, `oecm_candidate` ...): a reference that gives "
+        "the share of each unit's area (0..1), or a flag; the class named first is counted first, no area twice",
+    )
     allow_negative: bool = Field(False, description="accept negative costs and negative amounts of features")
     layers: dict[str, str] = Field(default_factory=dict, description="short names for references used further down")
 
@@ -52,6 +57,16 @@ class ZoneConfig(Config):
     """One zone: a regime that a unit may be given, with its own cost, eligibility, locks and contributions."""
 
     kind: str = Field("protected", description="protected, oecm, redline, ...: how accounting reads the zone")
+    type: Literal["", "primary", "secondary", "ancillary"] = Field(
+        "", description="of an OECM: conservation is the first aim, one aim, or a by-product"
+    )
+    governance: Literal["", "government", "private", "iplc", "shared"] = Field(
+        "", description="who governs; iplc = indigenous peoples and local communities"
+    )
+    effectiveness: Share = Field(
+        1.0,
+        description="discount of the zone's area in the accounting (0..1); targets see `contribution`, never this",
+    )
     cost: str | float | None = Field(None, description="a reference or a number; the landscape's cost where absent")
     cost_factor: float = Field(1.0, ge=0, description="multiplies the cost in this zone")
     contribution: Share | dict[str, Share] = Field(
@@ -121,13 +136,57 @@ class Format(Protocol):
         ...
 
 
+@dataclass(frozen=True, eq=False)
+class Join:
+    """A source with what the scenario says of it, and the faults found on the way.
+
+    Attributes
+    ----------
+    source : Source
+    config : LandscapeConfig
+    faults : Faults
+    """
+
+    source: Source
+    config: LandscapeConfig
+    faults: Faults
+
+    def named(self, reference: str) -> str:
+        """A reference, its short name resolved."""
+        return self.config.layers.get(reference, reference)
+
+    def read(self, reference: str | None, what: str, flag: bool = False) -> np.ndarray | None:
+        """(U,) values; None where nothing is asked for, or it could not be read: a fault is noted then."""
+        if reference is None:
+            return None
+        try:
+            return self.source.read(self.named(reference), flag)
+        except PrioritizeError as error:
+            for fault in error.faults:
+                self.faults.add(f"{what}: {fault}")
+            return None
+
+    def flag(self, reference: str | None, what: str) -> np.ndarray:
+        """(U,) bool: not zero."""
+        values = self.read(reference, what, flag=True)
+        return np.zeros(len(self.source.unit_id), bool) if values is None else np.nan_to_num(values) != 0
+
+    def costs(self, reference: str | float, what: str) -> np.ndarray:
+        """(U,) costs from a layer, or one number for all."""
+        units = len(self.source.unit_id)
+        if isinstance(reference, str):
+            values = self.read(reference, what)
+            return np.ones(units) if values is None else values
+        return np.full(units, float(reference))
+
+
 def assemble(
     source: Source,
     config: LandscapeConfig,
     zones: Mapping[str, ZoneConfig],
     references: Iterable[str] = (),
 ) -> Landscape:
-    """Join a source with what the scenario says of costs, locks, groups and zones.
+    """Join a source with what the scenario says of costs, locks, groups, tenure and zones.
 
     Parameters
     ----------
@@ -147,96 +206,24 @@ def assemble(
     DataError
         With every fault found.
     """
-    faults = Faults(DataError)
-    units = len(source.unit_id)
+    join = Join(source, config, Faults(DataError))
     named = dict(zones) or dict(source.zones) or {"protected": ZoneConfig()}
-
-    def read(reference: str | None, what: str, flag: bool = False) -> np.ndarray | None:
-        if reference is None:
-            return None
-        try:
-            return source.read(config.layers.get(reference, reference), flag)
-        except PrioritizeError as error:
-            for fault in error.faults:
-                faults.add(f"{what}: {fault}")
-            return None
-
-    def flag(reference: str | None, what: str) -> np.ndarray:
-        values = read(reference, what, flag=True)
-        return np.zeros(units, bool) if values is None else np.nan_to_num(values) != 0
-
-    def costs(reference: str | float, what: str) -> np.ndarray:
-        if isinstance(reference, str):
-            values = read(reference, what)
-            return np.ones(units) if values is None else values
-        return np.full(units, float(reference))
-
-    base = costs(config.cost, "landscape.cost")
-    cost = np.empty((units, len(named)))
-    status = np.zeros((units, len(named)), np.int8)
-    contribution = np.empty((len(source.features), len(named)))
-    everywhere_out = flag(config.locked_out, "landscape.locked_out")
-    for z, (name, zone) in enumerate(named.items()):
-        where = f"zones.{name}"
-        own = base if zone.cost is None else costs(zone.cost, f"{where}.cost")
-        cost[:, z] = own * zone.cost_factor
-        contribution[:, z] = match_features(
-            zone.contribution, source.features["name"], 1.0, f"{where}.contribution", faults
-        )
-        locked_in = flag(zone.locked_in, f"{where}.locked_in")
-        if z == 0:
-            locked_in |= flag(config.locked_in, "landscape.locked_in")
-        locked_out = everywhere_out | flag(zone.locked_out, f"{where}.locked_out")
-        if zone.eligible is not None:
-            # a unit that is already in the zone stays in it, whatever the mask for new ones says
-            locked_out |= ~flag(zone.eligible, f"{where}.eligible") & ~locked_in
-        both = locked_in & locked_out
-        if both.any():
-            faults.add(
-                f"{source.name}: {int(both.sum())} units are locked in and locked out of zone '{name}' "
-                f"(ids {some(source.unit_id[both])}); change locked_in or locked_out"
-            )
-        status[:, z] = np.where(locked_in, LOCKED_IN, np.where(locked_out, LOCKED_OUT, FREE))
-
-    negative = source.amount.data < 0
-    if negative.any() and not config.allow_negative:
-        rows = np.unique(np.repeat(np.arange(source.amount.shape[0]), np.diff(source.amount.indptr))[negative])
-        faults.add(
-            f"{source.name}: negative amounts of {some(source.features['name'].to_numpy()[rows])}; "
-            "correct the layer, or set landscape.allow_negative = true if they are meant"
-        )
-
-    if (cost < 0).any() and not config.allow_negative:
-        culprits = source.unit_id[(cost < 0).any(axis=1)]
-        faults.add(
-            f"{source.name}: the cost is negative in {len(culprits)} units (ids {some(culprits)}); "
-            "correct it, or set landscape.allow_negative = true if it is meant"
-        )
-
-    groups: dict[str, Grouping] = {}
-    levels = {"region": config.regions} if isinstance(config.regions, str) else dict(config.regions or {})
-    if config.realm is not None:
-        levels = {"realm": config.realm, **levels}
-    for level, reference in levels.items():
-        try:
-            groups[level] = grouping_of(source.labels(config.layers.get(reference, reference)))
-        except PrioritizeError as error:
-            for fault in error.faults:
-                faults.add(f"landscape.{level}: {fault}")
-
+    cost, status, contribution = join_zones(join, named)
+    check_signs(join, cost)
+    groups = join_groups(join)
     layers: dict[str, np.ndarray] = {}
     for reference in references:
-        values = read(reference, f"layer '{reference}'")
+        values = join.read(reference, f"layer '{reference}'")
         if values is not None:
             layers[reference] = np.nan_to_num(values)
-
+    tenure = join_tenure(join)
     features = source.features
     if config.feature_table is not None:
         try:
             features = join_feature_table(features, config.feature_table)
         except PrioritizeError as error:
-            faults.catch(error)
-    faults.raise_any()
+            join.faults.catch(error)
+    join.faults.raise_any()
     return Landscape(
         name=source.name,
         unit_id=source.unit_id,
@@ -246,15 +233,106 @@ def assemble(
         features=features.reset_index(drop=True),
         contribution=contribution,
         status=status,
-        zones=tuple(Zone(name, zone.kind) for name, zone in named.items()),
+        zones=tuple(
+            Zone(name, zone.kind, zone.type, zone.governance, zone.effectiveness) for name, zone in named.items()
+        ),
         graph=source.graph,
         place=source.place,
         groups=groups,
         layers=layers,
+        tenure=tenure,
         cost_unit=config.cost_unit,
         length_unit=source.length_unit,
         notes=tuple(source.notes),
     )
+
+
+def join_zones(join: Join, zones: Mapping[str, ZoneConfig]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cost (U, Z), status (U, Z) and contribution (F, Z) of the zones."""
+    source, config = join.source, join.config
+    base = join.costs(config.cost, "landscape.cost")
+    cost = np.empty((len(base), len(zones)))
+    status = np.zeros(cost.shape, np.int8)
+    contribution = np.empty((len(source.features), len(zones)))
+    everywhere_out = join.flag(config.locked_out, "landscape.locked_out")
+    for z, (name, zone) in enumerate(zones.items()):
+        where = f"zones.{name}"
+        own = base if zone.cost is None else join.costs(zone.cost, f"{where}.cost")
+        cost[:, z] = own * zone.cost_factor
+        contribution[:, z] = match_features(
+            zone.contribution, source.features["name"], 1.0, f"{where}.contribution", join.faults
+        )
+        locked_in = join.flag(zone.locked_in, f"{where}.locked_in")
+        if z == 0:
+            locked_in |= join.flag(config.locked_in, "landscape.locked_in")
+        locked_out = everywhere_out | join.flag(zone.locked_out, f"{where}.locked_out")
+        if zone.eligible is not None:
+            # a unit that is already in the zone stays in it, whatever the mask for new ones says
+            locked_out |= ~join.flag(zone.eligible, f"{where}.eligible") & ~locked_in
+        both = locked_in & locked_out
+        if both.any():
+            join.faults.add(
+                f"{source.name}: {int(both.sum())} units are locked in and locked out of zone '{name}' "
+                f"(ids {some(source.unit_id[both])}); change locked_in or locked_out"
+            )
+        status[:, z] = np.where(locked_in, LOCKED_IN, np.where(locked_out, LOCKED_OUT, FREE))
+    return cost, status, contribution
+
+
+def check_signs(join: Join, cost: np.ndarray) -> None:
+    """Note negative amounts and costs (U, Z) as faults, unless the scenario says that they are meant."""
+    if join.config.allow_negative:
+        return
+    source = join.source
+    negative = source.amount.data < 0
+    if negative.any():
+        rows = np.unique(np.repeat(np.arange(source.amount.shape[0]), np.diff(source.amount.indptr))[negative])
+        join.faults.add(
+            f"{source.name}: negative amounts of {some(source.features['name'].to_numpy()[rows])}; "
+            "correct the layer, or set landscape.allow_negative = true if they are meant"
+        )
+    if (cost < 0).any():
+        culprits = source.unit_id[(cost < 0).any(axis=1)]
+        join.faults.add(
+            f"{source.name}: the cost is negative in {len(culprits)} units (ids {some(culprits)}); "
+            "correct it, or set landscape.allow_negative = true if it is meant"
+        )
+
+
+def join_groups(join: Join) -> dict[str, Grouping]:
+    """Groupings by level: the realm first, then the regions."""
+    config = join.config
+    levels = {"region": config.regions} if isinstance(config.regions, str) else dict(config.regions or {})
+    if config.realm is not None:
+        levels = {"realm": config.realm, **levels}
+    groups: dict[str, Grouping] = {}
+    for level, reference in levels.items():
+        try:
+            groups[level] = grouping_of(join.source.labels(join.named(reference)))
+        except PrioritizeError as error:
+            for fault in error.faults:
+                join.faults.add(f"landscape.{level}: {fault}")
+    return groups
+
+
+def join_tenure(join: Join) -> dict[str, np.ndarray]:
+    """(U,) shares of each unit's area by class, in the scenario's order; where a layer says nothing there is none."""
+    tenure: dict[str, np.ndarray] = {}
+    for name, reference in join.config.tenure.items():
+        values = join.read(reference, f"landscape.tenure.{name}")
+        if values is None:
+            continue
+        share = np.nan_to_num(values)
+        # sums of covered fractions pass 1 by the last digits of a float32
+        wrong = (share < -1e-6) | (share > 1 + 1e-6)
+        if wrong.any():
+            join.faults.add(
+                f"landscape.tenure.{name}: '{reference}' is {some(np.unique(share[wrong]), 3)} in {int(wrong.sum())} "
+                f"units (ids {some(join.source.unit_id[wrong])}); give the share of each unit's area, 0 to 1 "
+                "(a percentage divided by 100), or a flag 0 or 1"
+            )
+        tenure[name] = np.clip(share, 0.0, 1.0)
+    return tenure
 
 
 def match_features(

@@ -34,11 +34,16 @@ realm = "realm.tif"                   # codes, named in realm.csv
 # locked_out = "urban.tif"            # not zero = never selected
 # align = "nearest"                   # or "bilinear": resample layers of another grid (refused otherwise)
 
+[landscape.tenure]                    # what exists today: share of each cell (0 to 1) or a flag, for the accounting
+protected = "protected.tif"
+oecm_candidate = "oecm_candidates.tif"
+
 [zones.protected]
 locked_in = "protected.tif"           # what is protected today stays
 
 # [zones.oecm]                        # a second regime: remove the hashes to compare
 # kind = "oecm"
+# type = "primary"                    # or secondary, ancillary
 # cost_factor = 0.5                   # its cost, as a share of the landscape's
 # contribution = 0.8                  # what an amount counts in it
 # eligible = "oecm_candidates.tif"
@@ -47,6 +52,8 @@ locked_in = "protected.tif"           # what is protected today stays
 relative = 0.30                       # hold 30 % of every feature ...
 denominator = "units"                 # ... of what lies in the planning units
 # by_feature = { "mammal_*" = 0.5 }   # exceptions, by name or pattern
+# rule = "sreekar"                    # instead of relative: more of small ranges than of large ones, made for 30x30
+# by_group = { ecosystem = 0.3, service = 0.3 }   # ... for species; what is no range keeps a share
 
 [objective]
 kind = "min_cost"                     # or min_shortfall, max_features, ... under a budget
@@ -54,7 +61,7 @@ kind = "min_cost"                     # or min_shortfall, max_features, ... unde
 [[constraints]]
 name = "30x30"
 kind = "area"
-of = "realm:*"                        # 30 % of land AND 30 % of sea, each apart
+of = "realm:*"                        # 30 % of land, of inland water AND of the sea, each apart
 share = 0.30
 
 # [[penalties]]                       # favour compact selections
@@ -104,12 +111,14 @@ def write_files(folder: Path, source: Source) -> None:
     write_band(folder / "cost.tif", place, [source.read("cost", False)], ["cost"])
     write_band(folder / "protected.tif", place, [source.read("existing_pa", True)], ["protected today"])
     write_band(folder / "oecm_candidates.tif", place, [source.read("oecm_candidate", True)], ["OECM candidates"])
-    realm = (source.labels("realm") == "sea") + 1.0
+    realms = ("land", "inland water", "sea")
+    realm = np.select([source.labels("realm") == name for name in realms], (1.0, 2.0, 3.0))
     write_band(folder / "realm.tif", place, [realm], ["realm"])
-    (folder / "realm.csv").write_text("code,name\n1,land\n2,sea\n", encoding="utf-8")
+    named = "".join(f"{code},{name}\n" for code, name in enumerate(realms, start=1))
+    (folder / "realm.csv").write_text(f"code,name\n{named}", encoding="utf-8")
     names = source.features["name"].tolist()
     write_band(folder / "features.tif", place, list(source.amount.toarray()), names)
-    columns = [key for key in source.features if key not in ("total", "unit")]
+    columns = [key for key in source.features if key != "total"]
     table: pd.DataFrame = source.features[columns]
     table.to_csv(folder / "features.csv", index=False, lineterminator="\n")
     (folder / "scenario.schema.json").write_text(json.dumps(json_schema(), indent=1) + "\n", encoding="utf-8")

@@ -234,7 +234,7 @@ case(
 case(
     "unknown rule",
     setting(targets__rule="relativ"),
-    "small.toml: targets.rule 'relativ' is unknown; did you mean 'relative'? one of 'absolute', 'relative', 'table'",
+    "small.toml: targets.rule 'relativ' is unknown; did you mean 'relative'? one of 'absolute', 'area', ...",
 )
 case(
     "unknown kind of objective",

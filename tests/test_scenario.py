@@ -80,9 +80,12 @@ def test_three_generations(tmp_path: Path) -> None:
 
 def test_the_demo_is_small_differences_of_one_base() -> None:
     only, oecm = read_scenario(SCENARIOS / "pa_only.toml"), read_scenario(SCENARIOS / "pa_oecm.toml")
-    assert list(only.zones) == ["protected"] and list(oecm.zones) == ["protected", "oecm"]
-    for key in ("seed", "landscape", "targets", "objective", "constraints", "penalties", "solver"):
+    assert list(only.zones) == ["protected"]
+    assert list(oecm.zones) == ["protected", "oecm_primary", "oecm_secondary", "oecm_ancillary"]
+    for key in ("seed", "landscape", "targets", "objective", "penalties", "solver"):
         assert getattr(only, key) == getattr(oecm, key), key
+    *shared, cap = oecm.constraints
+    assert tuple(shared) == only.constraints and cap.max_share == 0.12
     assert only.constraints[0].share == 0.3
 
 

@@ -65,7 +65,7 @@ def source() -> Source:
 
 @pytest.fixture(scope="module")
 def land(source: Source) -> np.ndarray:
-    return source.labels("realm") == "land"
+    return source.labels("realm") != "sea"
 
 
 def parts(source: Source, mask: np.ndarray) -> np.ndarray:
@@ -172,7 +172,10 @@ def test_every_layer_can_be_read_and_is_finite(source):
 
 def test_assembles_with_its_own_defaults(source):
     landscape = assemble(source, Synthetic(), {}, references=["slope"])
-    assert set(landscape.groups) == {"realm", "province", "county"}
+    assert set(landscape.groups) == {"realm", "province", "county", "priority", "kba"}
+    assert list(landscape.tenure) == ["protected", "oecm", "oecm_candidate"]
+    np.testing.assert_array_equal(landscape.tenure["protected"], source.read("existing_pa"))
+    np.testing.assert_array_equal(np.sum(list(landscape.tenure.values()), axis=0) <= 1, True)
     assert landscape.cost_unit == "thousand US$ per year"
     assert (landscape.cost > 0).all()
     assert landscape.layer("slope").max() > 10
@@ -216,7 +219,81 @@ def test_settings_out_of_range_are_refused(wrong):
         Synthetic(**wrong)
 
 
+def test_the_feature_table_has_what_tables_and_rules_ask_for(source):
+    table = source.features
+    species = table["group"] == "species"
+    whole = table["global_range_km2"]
+    assert whole[species].notna().all() and whole[~species].isna().all()
+    # a global range holds the part that lies here, and an endemic has no other
+    assert (whole[species] >= table["total"][species] * (1 - 1e-12)).all()
+    endemic = species & table["endemic"]
+    assert endemic.any()
+    np.testing.assert_allclose(whole[endemic], table["total"][endemic])
+    assert (whole[species & ~endemic] > 1.5 * table["total"][species & ~endemic]).mean() > 0.5
+    assert (table["density_per_km2"][species] > 0).all()
+    assert set(table["unit"][table["group"] != "service"]) == {"km2"}
+    assert {"km2"}.isdisjoint(table["unit"][table["group"] == "service"])
+
+
 # --- like a country
+
+
+@pytest.mark.parametrize("seed", [1, 2, 30])
+def test_inland_waters_are_a_realm(seed):
+    source = Synthetic(rows=90, columns=120, species=2).open(seed)
+    realm = source.labels("realm")
+    assert set(realm) == {"land", "inland water", "sea"}
+    wet = realm == "inland water"
+    assert 0.005 < wet.mean() < 0.08
+    assert wet[source.read("lake") > 0].all()
+    assert (source.read("sea")[wet] == 0).all()
+    # most of what is no lake is natural wetland, and no town stands there
+    assert np.mean(source.read("natural")[wet] > 0.5) > 0.95
+
+
+@pytest.mark.parametrize("seed", [1, 2, 30])
+def test_priority_areas_and_key_biodiversity_areas(seed):
+    source = Synthetic(rows=90, columns=120, species=2).open(seed)
+    sea = source.labels("realm") == "sea"
+    for level, few, many, least, most in (("priority", 8, 12, 0.1, 0.25), ("kba", 25, 40, 0.05, 0.15)):
+        names = source.labels(level)
+        inside = np.array([name is not None for name in names])
+        assert least < inside.mean() < most
+        sites = sorted(set(names[inside]))
+        assert few <= len(sites) <= many
+        for name in sites:
+            at = names == name
+            assert sea[at].all() or not sea[at].any()
+            assert parts(source, at)[0] > 0.5 * at.sum()
+        at_sea = {name for name in sites if sea[names == name].any()}
+        assert 2 <= len(at_sea) < len(sites)
+    # some are protected already, some not at all: that is what tables of them show
+    park = source.read("existing_pa")
+    shares = [park[source.labels("kba") == name].mean() for name in set(source.labels("kba")) - {None}]
+    assert min(shares) == 0 and max(shares) > 0.3
+
+
+def test_categories_governance_and_types_lie_where_the_areas_are(source):
+    park, oecm = source.read("existing_pa") > 0, source.read("existing_oecm") > 0
+    known = {
+        label: np.array([value is not None for value in source.labels(label)])
+        for label in ("pa_category", "pa_class", "governance", "oecm_type")
+    }
+    candidate = source.read("oecm_candidate") > 0
+    np.testing.assert_array_equal(known["pa_category"], park)
+    np.testing.assert_array_equal(known["pa_class"], park)
+    np.testing.assert_array_equal(known["governance"], park | oecm | candidate)
+    np.testing.assert_array_equal(known["oecm_type"], candidate)
+    assert set(source.labels("pa_category")[park]) <= {"Ia", "Ib", "II", "III", "IV", "V", "VI"}
+    assert set(source.labels("pa_class")[park]) == {"national park", "nature reserve", "nature park"}
+    assert set(source.labels("governance")[park | oecm | candidate]) == {"government", "private", "iplc", "shared"}
+    for kind in ("primary", "secondary", "ancillary"):
+        np.testing.assert_array_equal(source.labels("oecm_type") == kind, source.read(f"oecm_{kind}") > 0)
+    # a protected area has one category: neighbours of the same patch agree
+    i, j, _ = source.graph.edges()
+    both = park[i] & park[j]
+    assert (source.labels("pa_category")[i][both] == source.labels("pa_category")[j][both]).mean() > 0.9
+    assert len(set(source.labels("nation"))) == 1
 
 
 @settings(max_examples=12)
@@ -267,9 +344,9 @@ def test_counties_nest_in_provinces(seed):
     assert not any(value is None or value == "" for level in (province, county) for value in level)
     of: dict[str, set[str]] = {}
     for inner, outer, kind in zip(county, province, realm):
-        of.setdefault(inner, set()).add((outer, kind))
+        of.setdefault(inner, set()).add((outer, kind == "sea"))
     assert all(len(outer) == 1 for outer in of.values())
-    on_land = realm == "land"
+    on_land = realm != "sea"
     assert 5 <= len(set(province[on_land])) <= 11
     assert 40 <= len(set(county[on_land])) <= 90
     assert all(name.endswith(" Sea") for name in set(province[~on_land]))
@@ -282,7 +359,7 @@ def test_counties_nest_in_provinces(seed):
 @pytest.mark.parametrize("seed", [1, 2, 30])
 def test_shares_of_protection(seed):
     source = Synthetic(rows=90, columns=120, species=2).open(seed)
-    land = source.labels("realm") == "land"
+    land = source.labels("realm") != "sea"
     park, oecm = source.read("existing_pa"), source.read("existing_oecm")
     assert 0.13 < park[land].mean() < 0.17
     assert 0.06 < park[~land].mean() < 0.10
@@ -328,7 +405,7 @@ def test_amounts_stay_within_the_cell_and_the_realm(source, land):
     for row, feature in enumerate(table.itertuples()):
         at = source.amount.indices[source.amount.indptr[row] : source.amount.indptr[row + 1]]
         assert len(np.unique(at)) == len(at) > 0
-        assert (land[at] == (feature.realm == "land")).all()
+        assert (land[at] == (feature.realm != "sea")).all()
         if feature.unit == "km2":
             assert source.amount.data[source.amount.indptr[row] : source.amount.indptr[row + 1]].max() <= 25.001
     np.testing.assert_allclose(table["total"], np.asarray(source.amount.sum(axis=1)).ravel())

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from prioritize.constraints._rows import add_layer_rows, broken_rows
+from prioritize.errors import ScenarioError
 from prioritize.problem import NamedTerm, Problem
 from prioritize.program import Builder
 
@@ -15,11 +16,14 @@ from prioritize.program import Builder
 class Area(NamedTerm):
     """At least `share` and at most `max_share` of the area of each group named by `of`.
 
-    Locked-in units count. `realm:*` asks it of each realm apart: 30 % of land AND 30 % of sea, never pooled.
+    Locked-in units count. `realm:*` asks it of each realm apart: 30 % of land AND 30 % of sea, never pooled. Quotas
+    nest: a nation's, its provinces' and its counties' are constraints beside each other, and `within` keeps each to a
+    realm. A group without area in `within` is left out.
     """
 
     kind: Literal["area"]
     of: str = Field("all", description="all, realm:land, region:*, province:* ...")
+    within: str = Field("all", description="only the part of each group that lies in this one: realm:land ...")
     share: float | None = Field(None, ge=0, le=1, description="least share of the group's area (0..1)")
     max_share: float | None = Field(None, ge=0, le=1, description="largest share of the group's area (0..1)")
     zones: list[str] | None = Field(None, description="the zones that count; all where absent")
@@ -42,11 +46,19 @@ class Area(NamedTerm):
 
     def _rows(self, problem: Problem) -> list[tuple[str, np.ndarray, float, float, str]]:
         landscape = problem.landscape
-        label = "" if self.zones is None else f" in {' + '.join(self.zones)}"
+        label = "" if self.within == "all" else f" within {self.within}"
+        label += "" if self.zones is None else f" in {' + '.join(self.zones)}"
+        inside = [mask for _, mask in landscape.members(self.within)]
+        if len(inside) > 1:
+            raise ScenarioError(
+                f"within = '{self.within}' names several groups; name one, and write a constraint for each"
+            )
         rows = []
         for group, mask in landscape.members(self.of):
-            area = np.where(mask, landscape.area_km2, 0.0)
+            area = np.where(mask & inside[0], landscape.area_km2, 0.0)
             total = float(area.sum())
+            if total == 0 and self.within != "all":
+                continue
             low = -np.inf if self.share is None else self.share * total
             high = np.inf if self.max_share is None else self.max_share * total
             rows.append((f"area of {group}{label}", area, low, high, "km2"))

@@ -462,8 +462,9 @@ def group_references(config: LandscapeConfig) -> dict[str, str]:
 
 
 def number_references(config: LandscapeConfig) -> dict[str, str]:
-    """References of the layers of numbers (cost and locks), by the key that names each; short names resolved."""
+    """References of the layers of numbers (cost, locks, tenure), by the key that names each; short names resolved."""
     named = {"cost": config.cost, "locked_in": config.locked_in, "locked_out": config.locked_out}
+    named |= {f"tenure.{name}": reference for name, reference in config.tenure.items()}
     return {key: config.layers.get(value, value) for key, value in named.items() if isinstance(value, str)}
 
 

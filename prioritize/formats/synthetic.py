@@ -13,7 +13,7 @@ from pydantic import Field
 from scipy import sparse
 
 from prioritize.errors import DataError, Faults
-from prioritize.formats._country.conservation import make_areas, opportunity_cost
+from prioritize.formats._country.conservation import important_places, make_areas, opportunity_cost
 from prioritize.formats._country.ground import Ground
 from prioritize.formats._country.life import (
     COVER,
@@ -35,6 +35,19 @@ from prioritize.source import LandscapeConfig, Source, find_features
 # equal-area in metres; true to shape at 30 degrees north, where the country lies, in the empty Atlantic
 CRS, CENTRE = "EPSG:6933", (-3_860_000.0, 3_660_000.0)
 
+#: further columns of the feature table, and what stands in them where a feature does not say
+BLANK: dict[str, Any] = {
+    "unit": "km2",
+    "group": "",
+    "taxon": "",
+    "realm": "",
+    "iucn": "",
+    "protection_class": "",
+    "endemic": False,
+    "global_range_km2": np.nan,
+    "density_per_km2": np.nan,
+}
+
 Feature = tuple[dict[str, Any], np.ndarray, np.ndarray]  # row of the table, flat cells, amount by km2 of the cell
 
 
@@ -51,7 +64,12 @@ class Synthetic(LandscapeConfig):
     cost_unit: str = Field("thousand US$ per year", description="currency and basis of the costs, for the report")
     realm: str | None = Field("realm", description="reference of the realm layer")
     regions: str | dict[str, str] | None = Field(
-        {"province": "province", "county": "county"}, description="a table of level = reference"
+        {"province": "province", "county": "county", "priority": "priority", "kba": "kba"},
+        description="a table of level = reference",
+    )
+    tenure: dict[str, str] = Field(
+        {"protected": "existing_pa", "oecm": "existing_oecm", "oecm_candidate": "oecm_candidate"},
+        description="what exists today: a table of class = layer",
     )
 
     def open(self, seed: int) -> Source:
@@ -76,6 +94,7 @@ class Synthetic(LandscapeConfig):
         terrain, climate = make_climate(ground, make_terrain(ground))
         society = make_society(ground, terrain, climate)
         life = make_life(ground, terrain, climate, society)
+        sites = make_areas(ground, terrain, climate, society, life)
 
         cell = np.flatnonzero(terrain.land | terrain.sea)
         area = self.cell_km**2
@@ -104,7 +123,7 @@ class Synthetic(LandscapeConfig):
             "cost": opportunity_cost(ground, terrain, society, life, fertile) * area,
             **{name: values * area for name, (_, values) in service.items()},
             **sensitivities(ground, terrain, climate, society, life),
-            **make_areas(ground, terrain, climate, society, life),
+            **sites.masks(),
         }
         for code, name in enumerate(COVER):
             if name not in grids:
@@ -124,7 +143,11 @@ class Synthetic(LandscapeConfig):
                 )
 
         amount, features = self.gather(made(), cell, area)
-        labels = country_names(ground, terrain, society, cell)
+        labels = {
+            **country_names(ground, terrain, society, life, cell),
+            **important_places(ground, terrain, climate, society, life, cell),
+            **sites.labels(ground, cell),
+        }
 
         def read(reference: str, flag: bool = False) -> np.ndarray:
             if reference not in layers:
@@ -170,8 +193,9 @@ class Synthetic(LandscapeConfig):
             if patterns is not None and not hits:
                 continue
             amount = value.astype(np.float64) * area
-            unit = {"unit": "km2", "taxon": "", "iucn": "", "protection_class": "", "endemic": False}
-            table.append({**unit, **row, "total": float(amount.sum())})
+            total = float(amount.sum())
+            row["global_range_km2"] = total / row.pop("inside", np.nan)
+            table.append({**BLANK, **row, "total": total})
             indices.append(unit_of[at])
             data.append(amount)
         faults = Faults(DataError)
@@ -187,8 +211,7 @@ class Synthetic(LandscapeConfig):
         amount = sparse.csr_array(
             (np.concatenate(data), np.concatenate(indices), indptr), shape=(len(table), len(cell))
         )
-        order = ["name", "total", "unit", "group", "taxon", "realm", "iucn", "protection_class", "endemic"]
-        return amount, pd.DataFrame(table)[order]
+        return amount, pd.DataFrame(table)[["name", "total", *BLANK]]
 
 
 def unknown(what: str, name: str, known: list[str]) -> str:

@@ -7,8 +7,7 @@ from typing import Literal
 import numpy as np
 from pydantic import Field
 
-from prioritize.landscape import Landscape
-from prioritize.targets._rule import TargetRule
+from prioritize.targets._rule import Asked, TargetRule, share_words
 
 
 class Relative(TargetRule):
@@ -17,9 +16,13 @@ class Relative(TargetRule):
     rule: Literal["relative"] = "relative"
     relative: float = Field(0.3, ge=0, le=1, description="share of each feature to hold (0..1)")
 
-    def amounts(self, landscape: Landscape, totals: np.ndarray) -> np.ndarray:
+    def amounts(self, ask: Asked) -> np.ndarray:
         """Share times total."""
-        return self.relative * totals
+        return self.relative * ask.totals
+
+    def sentence(self) -> str:
+        """The share."""
+        return share_words(self.relative)
 
 
 MEMBER = Relative

@@ -9,8 +9,8 @@ import pandas as pd
 from pydantic import Field
 
 from prioritize.errors import DataError
-from prioritize.landscape import Landscape, some
-from prioritize.targets._rule import TargetRule
+from prioritize.landscape import some
+from prioritize.targets._rule import Asked, TargetRule
 
 
 class Table(TargetRule):
@@ -20,7 +20,7 @@ class Table(TargetRule):
     absolute: str = Field("target", description="column with amounts")
     relative: str = Field("prop", description="column with shares (0..1)")
 
-    def amounts(self, landscape: Landscape, totals: np.ndarray) -> np.ndarray:
+    def amounts(self, ask: Asked) -> np.ndarray:
         """Reads the columns.
 
         Raises
@@ -28,14 +28,15 @@ class Table(TargetRule):
         DataError
             If neither column is there, or one does not hold numbers, or a share is above 1.
         """
-        table = landscape.features
+        table = ask.landscape.features
         if self.absolute not in table and self.relative not in table:
             raise DataError(
                 f"targets.rule = 'table': the feature table has neither '{self.absolute}' nor '{self.relative}'; "
                 f"it has {some(table.columns, 12)}"
             )
+        table = table.iloc[ask.rows]
         result = np.full(len(table), np.nan)
-        for column, factor in ((self.relative, totals), (self.absolute, np.ones(len(table)))):
+        for column, factor in ((self.relative, ask.totals), (self.absolute, np.ones(len(table)))):
             if column not in table:
                 continue
             numbers = pd.to_numeric(table[column], errors="coerce").to_numpy(float)
@@ -47,6 +48,10 @@ class Table(TargetRule):
                 raise DataError(f"feature table: '{column}' is a share, but above 1 for {some(culprit)}")
             result = np.where(np.isnan(numbers), result, numbers * factor)
         return np.nan_to_num(result)
+
+    def sentence(self) -> str:
+        """The columns."""
+        return f"column '{self.absolute}' of the feature table, else the share in '{self.relative}', else no target"
 
 
 MEMBER = Table

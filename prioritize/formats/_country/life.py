@@ -216,7 +216,8 @@ def species(
             flat, share = np.array([nearest_cell(home, centre)]), np.array([0.2], np.float32)
         numbers[taxon] = numbers.get(taxon, 0) + 1
         name = f"{taxon}_{numbers[taxon]:0{len(str(count))}d}"
-        yield {"name": name, "group": "species", "taxon": taxon, "realm": realm, **status(stream, size)}, flat, share
+        about = {"name": name, "group": "species", "taxon": taxon, "realm": realm, **status(stream, size)}
+        yield {**about, **beyond(ground.stream("beyond", realm, number), taxon, about["endemic"])}, flat, share
 
 
 def status(stream: np.random.Generator, size: float) -> dict[str, Any]:
@@ -227,6 +228,20 @@ def status(stream: np.random.Generator, size: float) -> dict[str, Any]:
     luck = stream.uniform(size=2)
     protection = "I" if luck[0] < first else "II" if luck[0] < second else ""
     return {"iucn": iucn, "protection_class": protection, "endemic": bool(luck[1] < np.exp(-size / 0.02))}
+
+
+#: individuals per km2, middle of a wide range
+DENSITY = {"plant": 400.0, "bird": 6.0, "mammal": 2.0, "reptile": 25.0, "amphibian": 60.0, "fish": 120.0}
+
+
+def beyond(stream: np.random.Generator, taxon: str, endemic: bool) -> dict[str, Any]:
+    """What no map of the country shows: the share of the global range that lies in it, and how dense a species lives.
+
+    `inside` becomes `global_range_km2` when the range is known.
+    """
+    inside = float(stream.beta(0.8, 2.2))
+    density = DENSITY[taxon] * float(stream.lognormal(0, 0.8))
+    return {"inside": 1.0 if endemic else max(inside, 0.01), "density_per_km2": float(f"{density:.3g}")}
 
 
 def nearest_cell(mask: np.ndarray, centre: tuple[int, int]) -> int:

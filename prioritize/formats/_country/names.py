@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from prioritize.formats._country.ground import Ground
+from prioritize.formats._country.life import ECOSYSTEMS, Life
 from prioritize.formats._country.society import Society
 from prioritize.formats._country.terrain import Terrain
 
@@ -27,9 +28,12 @@ def invent(stream: np.random.Generator, taken: set[str], long: bool) -> str:
             return name
 
 
-def country_names(ground: Ground, terrain: Terrain, society: Society, cell: np.ndarray) -> dict[str, np.ndarray]:
-    """Region layers: realm, province and county as (U,) arrays of names.
+def country_names(
+    ground: Ground, terrain: Terrain, society: Society, life: Life, cell: np.ndarray
+) -> dict[str, np.ndarray]:
+    """Region layers: nation, realm, province and county as (U,) arrays of names.
 
+    Inland waters, a realm of their own, are lakes, and the cells that are for the most part natural wetland.
     The sea off a province is a region of its own ("Taleno Sea"), with inshore and offshore waters in the place of
     counties.
     """
@@ -44,8 +48,16 @@ def country_names(ground: Ground, terrain: Terrain, society: Society, cell: np.n
         [[f"{name} {part} waters" for name in provinces] for part in ("inshore", "offshore")], dtype=object
     )
     far = (terrain.shore.ravel()[cell] > OFFSHORE).astype(int)
+    wet = inland_water(terrain, life).ravel()[cell]
     return {
-        "realm": np.where(sea, "sea", "land").astype(object),
+        "nation": np.full(len(cell), invent(stream, taken, long=True), dtype=object),
+        "realm": np.where(sea, "sea", np.where(wet, "inland water", "land")).astype(object),
         "province": np.where(sea, seas[province], np.array(provinces, dtype=object)[province]),
         "county": np.where(sea, waters[far, province], np.array(counties, dtype=object)[county]),
     }
+
+
+def inland_water(terrain: Terrain, life: Life) -> np.ndarray:
+    """(rows, columns) bool: lakes, and what is for the most part natural floodplain or marsh."""
+    wetland = np.isin(life.first, [ECOSYSTEMS.index(name) for name in ("floodplain", "marsh")])
+    return terrain.lake | (terrain.land & wetland & (life.share * life.natural > 0.5))
