@@ -10,22 +10,22 @@ from threadpoolctl import threadpool_limits
 
 from prioritize.engine import core
 from prioritize.engine.bound import Dual, Flows, price_rows, sample_prices
-from prioritize.engine.construct import Workshop, reduced_costs
+from prioritize.engine.construct import WIDE, Workshop, reduced_costs
 from prioritize.engine.dual import Multipliers, dual_value
 from prioritize.engine.view import View, decided, to_flows, to_vector, together, view
 from prioritize.program import Program
 from prioritize.progress import Reporter, relative_gap
 
-#: annealing: (rings around the fractional units, width in typical costs, first temperature, sweeps), cheapest first
-PLANS = ((0, 0.0, 0.3, 500), (3, 0.0, 0.3, 1000), (1, 1.0, 1.0, 1000), (1, 1.0, 1.0, 8000))
-#: the most that one annealing may try, and about the seconds of a proposal (80 to 200 ns: it misses the cache)
-PROPOSALS, PROPOSAL = 600_000_000, 1.5e-7
+#: annealing: (rings around the fractional units, width in typical costs, first temperature, sweeps), cheapest first;
+#: a wide band of many units starts cooler: there is no time to heal what a hot start breaks
+NEAR = ((0, 0.0, 0.3, 500), (3, 0.0, 0.3, 1000), (1, 1.0, 1.0, 1000), (1, 1.0, 1.0, 8000))
+FAR = ((0, 0.0, 0.3, 500), (3, 0.0, 0.3, 1000), (1, 0.3, 0.3, 1000), (1, 0.3, 0.3, 4000))
+#: units up to which the band is searched hot, the most that one annealing may try, about the seconds of a proposal
+MIDDLE, PROPOSALS, PROPOSAL = 30_000, 1_200_000_000, 7e-8
 #: exchanges, where there are no edges: rounds, units added at a time by the two that run at once, later starts
 ROUNDS, ADDED, STARTS = 50_000, (8, 20), 10
 #: shares above which a unit is taken when the relaxation is rounded
 LEVELS = (0.5, 0.65, 0.35, 0.8, 0.2)
-#: beyond, annealing a wide band starts cooler: there is no time to heal what a hot start breaks
-MIDDLE = 30_000
 #: columns that branch and cut takes whole, and units beyond which a neighbourhood of some hundred changes nothing
 CORE, NEIGHBOURHOODS = 4000, 300_000
 
@@ -238,10 +238,10 @@ class Engine:
             # measured without edges: annealing moves one unit at a time and finds nothing that exchanges do not
             self.exchange(self.zone, 0)
             return
-        for plan in PLANS:
+        for plan in self.plans:
             if self.done() or self.zone is None:
                 return
-            self.anneal(*plan, PROPOSALS // 4)
+            self.anneal(*plan)
 
     def exchange(self, base: np.ndarray | None, start: int) -> None:
         """Exchange columns of small reduced cost, two searches at once, and keep the better."""
@@ -257,13 +257,21 @@ class Engine:
         if any([self.offer(zone) for zone in together(one, ADDED)]):
             self.report("exchanged columns")
 
-    def anneal(self, rings: int, width: float, hot: float, sweeps: int, most: int) -> bool:
-        """Anneal the incumbent's band from two seeds at once, and keep the better; False if that is too much work."""
+    @property
+    def plans(self) -> tuple[tuple[int, float, float, int], ...]:
+        """How to anneal a problem of this size."""
+        return NEAR if self.view.units <= MIDDLE else FAR
+
+    def anneal(self, rings: int, width: float, hot: float, sweeps: int) -> bool:
+        """Anneal the incumbent's band; False if that is too much work.
+
+        A small band from two seeds at once, of which the better is kept; a wide one once, in lanes.
+        """
         shop, base = self.shop, self.zone
         assert base is not None
         band = shop.band(self.share, rings, width, base)
         proposals = sweeps * len(band)
-        if proposals > most or proposals * PROPOSAL > self.ends - time.perf_counter():
+        if proposals > PROPOSALS or proposals * PROPOSAL > self.ends - time.perf_counter():
             return False
 
         def one(seed: int) -> np.ndarray:
@@ -272,8 +280,8 @@ class Engine:
             shop.finish(zone)
             return zone
 
-        better = [self.offer(zone) for zone in together(one, (self.seed, self.seed + 1000))]
-        if any(better):
+        found = [one(self.seed)] if len(band) >= WIDE else together(one, (self.seed, self.seed + 1000))
+        if any([self.offer(zone) for zone in found]):
             self.report(f"annealed {len(band)} units, {sweeps} sweeps")
         return True
 
@@ -282,7 +290,6 @@ class Engine:
         if self.zone is None:  # nothing to start from: the rows may contradict each other
             return
         self.core_exact()
-        # slowness is what pays: at 1e4 units 1000 and 4000 sweeps end 2.9 % and 2.3 % above the bound
         for start in range(1, 0 if len(self.view.tail) else STARTS + 1):
             if self.done():
                 break
@@ -290,8 +297,9 @@ class Engine:
             zone = self.shop.round(self.share, LEVELS[start % len(LEVELS)])
             self.shop.finish(zone)
             self.exchange(zone, start)
-        sweeps, hot = (16000, 1.0) if self.view.units <= MIDDLE else (1000, 0.3)
-        while len(self.view.tail) and not self.done() and self.anneal(1, hot, hot, sweeps, PROPOSALS):
+        # slowness is what pays: at 1e4 units 1000 and 4000 sweeps end 2.9 % and 2.3 % above the bound
+        rings, width, hot, sweeps = self.plans[-1]
+        while len(self.view.tail) and not self.done() and self.anneal(rings, width, hot, 2 * sweeps):
             sweeps *= 2
         if not self.done() and self.zone is not None and self.view.units <= NEIGHBOURHOODS:
             self.neighbourhoods()
