@@ -15,9 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
+
+if TYPE_CHECKING:
+    from prioritize.connect import Rule
 
 HARD = np.inf
 
@@ -56,6 +60,11 @@ class Extra:
     row_names : tuple of str
     complete : callable
         (V,) float64 -> (K,) float64, the best own columns for a given x.
+    rule : Rule or None
+        The same demand as a check and a heuristic, for programs too large for the block (see `connect.py`); only for a
+        block without costs.
+    implied : bool
+        Own columns that are not integer are whole in some optimum all the same (flows of whole amounts).
     """
 
     name: str
@@ -68,6 +77,8 @@ class Extra:
     row_upper: np.ndarray
     row_names: tuple[str, ...]
     complete: Callable[[np.ndarray], np.ndarray]
+    rule: Rule | None = None
+    implied: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +136,8 @@ class Program:
             y = grid[:, list(group.zones)].sum(axis=1)
             total += float(group.weight @ np.maximum(0.0, y[group.tail] - y[group.head]))
         for extra in self.extras:
-            total += float(extra.cost @ extra.complete(x))
+            if extra.cost.any():
+                total += float(extra.cost @ extra.complete(x))
         return total
 
     def violations(self, x: np.ndarray, tolerance: float = 1e-9) -> list[tuple[str, float]]:

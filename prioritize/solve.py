@@ -29,7 +29,8 @@ class Solution:
     gap : float
         |objective - bound| / |objective|.
     status : str
-        optimal (gap below 1e-6), within_gap, time_limit or interrupted.
+        optimal (gap below 1e-6), within_gap, time_limit, repaired (a heuristic answer that nothing further improves) or
+        interrupted.
     seconds : float
     solver : str
     multipliers : Multipliers or None
@@ -75,7 +76,7 @@ def solve(program: Program, solver: SolverConfig, *, seed: int = 1, reporter: Re
     started = time.perf_counter()
     outcome = solver.solve(program, seed, reporter)
     if outcome.reason == "infeasible":
-        raise InfeasibleError(explain(program, seed))
+        raise InfeasibleError(explain_rules(program, seed) or explain(program, seed))
     if outcome.x is None:
         why = (
             "stopped by the user"
@@ -84,8 +85,9 @@ def solve(program: Program, solver: SolverConfig, *, seed: int = 1, reporter: Re
             if solver.seconds
             else outcome.reason
         )
+        rules = "".join(f" and '{extra.name}'" for extra in program.extras if extra.rule is not None)
         raise SolveError(
-            f"{outcome.solver} found no selection that meets every target ({why}); "
+            f"{outcome.solver} found no selection that meets every target{rules} ({why}); "
             "give it more time (solver.seconds), or look at `prioritize check`"
         )
     x = np.clip(np.round(outcome.x), program.lower, program.upper)
@@ -93,7 +95,12 @@ def solve(program: Program, solver: SolverConfig, *, seed: int = 1, reporter: Re
     objective = program.objective(x)
     bound = min(max(outcome.bound, obvious_bound(program)), objective)
     gap = relative_gap(objective, bound)
-    status = {"optimal": "within_gap", "limit": "time_limit", "interrupted": "interrupted"}[outcome.reason]
+    status = {
+        "optimal": "within_gap",
+        "limit": "time_limit",
+        "repaired": "repaired",
+        "interrupted": "interrupted",
+    }[outcome.reason]
     if gap <= 1e-6:
         status = "optimal"
     return Solution(
@@ -177,9 +184,11 @@ def reach(program: Program, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     unit = rows.indices // program.zones
     row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
     first = np.flatnonzero(np.r_[True, (unit[1:] != unit[:-1]) | (row[1:] != row[:-1])])
-    for sums, pick, part in ((low, np.minimum, np.minimum), (high, np.maximum, np.maximum)):
-        value = np.where(locked, rows.data, np.where(allowed, part(rows.data, 0.0), 0.0))
-        np.add.at(sums, row[first], pick.reduceat(value, first))
+    # a unit that is locked into a zone has no other to choose from
+    bound = np.repeat(np.logical_or.reduceat(locked, first), np.diff(np.r_[first, len(unit)])) & ~locked
+    for sums, pick, none in ((low, np.minimum, np.inf), (high, np.maximum, -np.inf)):
+        value = np.where(locked, rows.data, np.where(allowed, pick(rows.data, 0.0), 0.0))
+        np.add.at(sums, row[first], pick.reduceat(np.where(bound, none, value), first))
     return low, high
 
 
@@ -202,6 +211,25 @@ def impossible_rows(program: Program) -> list[str]:
             faults.append(
                 f"{name} allows {most:.10g} {unit}".rstrip() + f", but locked-in units already take {low[row]:.10g}"
             )
+    return faults
+
+
+def explain_rules(program: Program, seed: int = 1) -> list[str]:
+    """Extra blocks without which a selection exists, where all together allow none; empty if the rows are at fault."""
+
+    def possible(extras: tuple[Extra, ...]) -> bool:
+        milp = flatten(replace(program, cost=np.zeros_like(program.cost), edges=(), extras=extras))
+        return solve_milp(milp, "highs", gap=0.0, seconds=30.0, seed=seed).x is not None
+
+    rules = [extra for extra in program.extras if extra.rule is not None]
+    others = tuple(extra for extra in program.extras if extra.rule is None)
+    if not rules or not possible(others):
+        return []
+    names = ", ".join(f"'{extra.name}'" for extra in rules)
+    faults = [f"no selection meets {names} together with all other rows; without them there is one"]
+    for extra in rules if len(rules) > 1 else []:
+        if possible(others + tuple(other for other in rules if other is not extra)):
+            faults.append(f"without '{extra.name}' alone there is one")
     return faults
 
 

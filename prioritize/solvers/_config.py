@@ -26,7 +26,8 @@ class Outcome:
     bound : float
         Lower bound of the Program (which always minimises).
     reason : str
-        optimal (to the asked gap), limit (time), interrupted, infeasible, nothing (no solution in time).
+        optimal (to the asked gap), limit (time), repaired (a heuristic answer to what only an integer program can say),
+        interrupted, infeasible, nothing (no solution in time).
     solver : str
         With version.
     multipliers : Multipliers or None

@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from prioritize.connect import repair, without_rules
 from prioritize.engine import engine
 from prioritize.engine.dual import Multipliers
 from prioritize.errors import SolveError
@@ -19,6 +20,9 @@ from prioritize.solvers._config import Outcome, SolverConfig
 #: longer helps. Measured: 10,000 units without edges, 40 s: HiGHS alone 0.55 % (min set) and 1.4 % (min shortfall),
 #: the engine with neighbourhoods 0.53 % and 2.3 %; with edges HiGHS has 5.0 % after 240 s, the engine 2.3 % after 15 s.
 SMALL, SMALL_WITHOUT_EDGES, HOPELESS = 4000, 30_000, 60_000
+#: columns, those of flow blocks included, beyond which branch and cut rarely betters a repaired selection, and the
+#: seconds that it is given where the scenario sets no limit
+WITH_RULES, RULE_SECONDS = 6000, 120.0
 
 
 class Auto(SolverConfig):
@@ -29,6 +33,8 @@ class Auto(SolverConfig):
     def solve(self, program: Program, seed: int, reporter: Reporter) -> Outcome:
         """Say what was chosen and why, and solve."""
         columns = program.units * program.zones
+        if program.extras and all(extra.rule is not None for extra in program.extras):
+            return self.mend(program, seed, reporter)
         if program.extras:
             names = ", ".join(extra.name for extra in program.extras)
             reporter.log(f"auto: HiGHS on the whole program, because only an integer program can say '{names}'")
@@ -36,8 +42,10 @@ class Auto(SolverConfig):
         began = time.perf_counter()
         small = columns <= (SMALL if program.edges else SMALL_WITHOUT_EDGES)
         reporter.log(f"auto: {columns} columns, " + ("the engine, then HiGHS on the whole" if small else "the engine"))
-        # a tenth of the time buys a bound and a first selection; the rest is for branch and cut
-        share = None if self.seconds is None else self.seconds * (0.1 if small else 1.0)
+        # a tenth of the time (and what it takes to have prices at all) buys a bound and a first selection; the rest is
+        # for branch and cut, which from a poor selection ends worse than from none
+        some = None if self.seconds is None else max(0.1 * self.seconds, min(10.0, 0.5 * self.seconds))
+        share = some if small else self.seconds
         found = engine.solve(program, gap=self.gap, seconds=share, seed=seed, reporter=reporter, polish=not small)
         outcome = Outcome(found.x, found.bound, found.reason, "engine", found.multipliers)
         left = None if self.seconds is None else self.seconds - (time.perf_counter() - began)
@@ -60,11 +68,59 @@ class Auto(SolverConfig):
             return outcome
         return self.better(program, outcome, whole, found.multipliers)
 
-    def better(self, program: Program, engine: Outcome, whole: Outcome, multipliers: Multipliers) -> Outcome:
+    def mend(self, program: Program, seed: int, reporter: Reporter) -> Outcome:
+        """Solve without the rules, repair, then let branch and cut try the whole where it is small; keep the better."""
+        began = time.perf_counter()
+        columns = program.units * program.zones + sum(len(extra.cost) for extra in program.extras)
+        small = columns <= WITH_RULES
+        names = ", ".join(extra.name for extra in program.extras)
+        reporter.log(f"auto: without '{names}' first (they have {columns - program.units * program.zones} columns)")
+        # the repair takes time of its own, branch and cut needs most
+        share = None if self.seconds is None else self.seconds * (0.1 if small else 0.6)
+        bare = without_rules(program)
+        found = self.model_copy(update={"seconds": share}).solve(bare, seed, reporter)
+        if found.reason == "infeasible":
+            return found
+        outcome = replace(found, x=None, reason="interrupted" if found.reason == "interrupted" else "nothing")
+        if found.x is not None:
+            start = np.clip(np.round(found.x), program.lower, program.upper)
+            left_over = None if self.seconds is None else self.seconds - (time.perf_counter() - began)
+            mended, left = repair(program, start, found.multipliers, reporter, left_over)
+            if mended is None:
+                reporter.log(f"auto: the selection cannot be repaired: {'; '.join(left[:5])}")
+            else:
+                value, free = program.objective(mended), bare.objective(start)
+                gap = 0.0 if found.bound >= value else relative_gap(value, found.bound)
+                reporter.progress(program.sign * value, program.sign * found.bound)
+                reporter.log(
+                    f"auto: repaired: {program.sign * value:.8g}, {program.sign * free:.8g} without '{names}', "
+                    f"bound {program.sign * found.bound:.8g}, gap {100 * gap:.4f} %"
+                )
+                reason = "optimal" if gap <= self.gap else "repaired"
+                if found.reason == "interrupted":
+                    reason = "interrupted"
+                outcome = Outcome(mended, found.bound, reason, f"{found.solver} and repair", found.multipliers)
+        left_over = None if self.seconds is None else self.seconds - (time.perf_counter() - began)
+        finished = outcome.reason in ("optimal", "interrupted") or (left_over is not None and left_over < 0.05)
+        if finished or (not small and outcome.x is not None):
+            return outcome
+        if left_over is None:
+            left_over = RULE_SECONDS if outcome.x is not None else None
+        reporter.log(f"auto: HiGHS on the whole program, {columns} columns")
+        try:
+            whole = self.through_mathopt("highs", program, seed, reporter, seconds=left_over, known=outcome.bound)
+        except SolveError as error:
+            if outcome.x is None:
+                raise
+            reporter.log(f"auto: {error}; the repaired selection stays")
+            return outcome
+        return self.better(program, outcome, whole, outcome.multipliers)
+
+    def better(self, program: Program, engine: Outcome, whole: Outcome, multipliers: Multipliers | None) -> Outcome:
         """The better selection with the better bound."""
         if whole.reason == "infeasible" and engine.x is None:
             return whole
-        name = f"engine and {whole.solver}"
+        name = f"{engine.solver} and {whole.solver}"
         values = [
             np.inf if one.x is None else program.objective(np.clip(np.round(one.x), program.lower, program.upper))
             for one in (engine, whole)

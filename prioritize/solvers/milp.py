@@ -171,7 +171,12 @@ def flatten(program: Program, *, relax: bool = False) -> Milp:
     first_extra = []
     for extra in program.extras:
         first_extra.append(
-            add_columns(extra.cost, extra.lower, extra.upper, np.where(extra.integer, INTEGER, CONTINUOUS))
+            add_columns(
+                extra.cost,
+                extra.lower,
+                extra.upper,
+                np.where(extra.integer, INTEGER, IMPLIED if extra.implied else CONTINUOUS),
+            )
         )
 
     local = [sparse.coo_array((value, (row, column)), shape=(height, width)) for row, column, value in triplets]
