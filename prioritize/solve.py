@@ -8,13 +8,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from prioritize.engine.dual import Multipliers
+from prioritize.engine import engine
+from prioritize.engine.dual import Multipliers, dual_value
 from prioritize.errors import InfeasibleError, SolveError
 from prioritize.program import HARD, Builder, Extra, Program
 from prioritize.progress import Reporter, relative_gap
 from prioritize.solvers._config import SolverConfig
 from prioritize.solvers.milp import flatten
 from prioritize.solvers.process import solve_milp
+
+#: most seconds for a certificate where the solver gives none
+PROOF = 30.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +97,13 @@ def solve(program: Program, solver: SolverConfig, *, seed: int = 1, reporter: Re
     x = np.clip(np.round(outcome.x), program.lower, program.upper)
     x = repair(program, x)
     objective = program.objective(x)
-    bound = min(max(outcome.bound, obvious_bound(program)), objective)
+    multipliers = outcome.multipliers
+    if multipliers is None:
+        reporter.log(
+            f"{outcome.solver} gives no proof that others can check: prices and flows of our own, for the certificate"
+        )
+        multipliers = engine.prove(program, objective, gap=solver.gap, seconds=PROOF, seed=seed, reporter=reporter)
+    bound = min(max(outcome.bound, dual_value(program, multipliers), obvious_bound(program)), objective)
     gap = relative_gap(objective, bound)
     status = {
         "optimal": "within_gap",
@@ -111,7 +121,7 @@ def solve(program: Program, solver: SolverConfig, *, seed: int = 1, reporter: Re
         status=status,
         seconds=time.perf_counter() - started,
         solver=outcome.solver,
-        multipliers=outcome.multipliers,
+        multipliers=multipliers,
     )
 
 

@@ -244,3 +244,15 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
             shutil.rmtree(folder)
     assert main(["run", str(scenario), "--out", str(folder)]) == 0
     assert main(["verify", str(folder)]) == 0
+
+
+@pytest.mark.parametrize("kind", ["highs", "scip", "cp_sat"])
+def test_every_solver_leaves_a_certificate(kind: str, made: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A tree search proves nothing that others can check; prices and flows of our own do, with edges too."""
+    folder = made / f"run_{kind}"
+    changes = ["--set", f"solver.kind={kind}", "--set", "solver.gap=0.3", "--seconds", "20"]
+    assert main(["run", str(made / "mine" / "scenario.toml"), "--out", str(folder), *changes]) == 0
+    assert (folder / "certificate.npz").exists()
+    capsys.readouterr()
+    assert main(["verify", str(folder)]) == 0
+    assert "proven within" in capsys.readouterr().out

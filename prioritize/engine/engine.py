@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,6 +89,25 @@ def solve(
         return Engine(program, gap, seconds, seed, reporter or Reporter(), polish).solve()
 
 
+def prove(
+    program: Program, objective: float, *, gap: float, seconds: float, seed: int, reporter: Reporter
+) -> Multipliers:
+    """Multipliers for a selection that another solver found: prices and flows alone, until they prove it or stall.
+
+    Parameters
+    ----------
+    objective : float
+        Of that selection; the Program minimises.
+
+    Returns
+    -------
+    Multipliers
+        What `dual_value` makes of them bounds the Program from below, often by less than a tree search has proven.
+    """
+    with threadpool_limits(1, user_api="blas"):
+        return Engine(program, gap, seconds, seed, reporter, False).prove(objective)
+
+
 class Engine:
     """State of one solve: the best selection, the best bound, and what proves it."""
 
@@ -157,6 +177,29 @@ class Engine:
         )
         if not self.view.units:
             return self.nothing_to_decide()
+        self.price_rows()
+        if len(self.view.tail):
+            self.route(self.construct)
+        if self.zone is None:
+            self.construct()
+        if self.polish and not self.done():
+            self.decide()
+        return self.result(self.multipliers())
+
+    def prove(self, objective: float) -> Multipliers:
+        """Bound alone."""
+        fixed, zone = decided(self.program)
+        self.view = view(self.program)
+        self.objective = objective
+        if not self.view.units or (self.program.mandatory and np.any(fixed & (zone < 0))):
+            return Multipliers(np.zeros(len(self.program.price)), tuple(0.0 * g.weight for g in self.program.edges))
+        self.price_rows()
+        if len(self.view.tail) and not self.done():
+            self.route(lambda: None)
+        return self.multipliers()
+
+    def price_rows(self) -> None:
+        """Prices of the rows, flows at rest."""
         prices = np.zeros(len(self.view.lower))
         if len(prices) and not self.over():
             prices = sample_prices(self.view, self.seed, min(20.0, 0.2 * (self.ends - time.perf_counter())))
@@ -164,13 +207,6 @@ class Engine:
         self.raise_bound(price_rows(self.dual, self.gap, self.over))
         self.share = self.dual.share
         self.report("prices of the rows")
-        if len(self.view.tail):
-            self.route()
-        if self.zone is None:
-            self.construct()
-        if self.polish and not self.done():
-            self.decide()
-        return self.result(self.multipliers())
 
     def multipliers(self) -> Multipliers:
         """Of the dual as it stands, in the Program's rows and edges."""
@@ -205,8 +241,8 @@ class Engine:
         prices[soft] = self.program.price[soft]
         return self.result(Multipliers(prices, flows))
 
-    def route(self) -> None:
-        """Flows on the edges and selections in turn, while the bound still moves."""
+    def route(self, between: Callable[[], None]) -> None:
+        """Flows on the edges and, between, selections, while the bound still moves."""
         flows = Flows(self.dual)
         last, rounds = -np.inf, 0
         while rounds < 40 and not self.done():
@@ -219,7 +255,7 @@ class Engine:
             if (slow and rounds >= 4) or rounds in (6, 16, 39):
                 self.raise_bound(flows.finish(self.gap, self.over))
                 self.report(f"flows, {50 * rounds} iterations")
-                self.construct()
+                between()
                 if slow:
                     break
         self.raise_bound(flows.finish(self.gap, self.over))
