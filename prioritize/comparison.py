@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,9 +18,21 @@ import pandas as pd
 from prioritize.errors import DataError, Faults, PrioritizeError, ScenarioError
 from prioritize.landscape import Landscape
 from prioritize.progress import Reporter
-from prioritize.runner import guard_folder, input_hashes, load_landscape, read_summary, run, save_run
+from prioritize.runner import (
+    TABLES,
+    guard_folder,
+    input_hashes,
+    judged,
+    load_landscape,
+    make_problem,
+    put_in_place,
+    read_summary,
+    run,
+    save_run,
+)
 from prioritize.scenario import Scenario, read_scenario
 from prioritize.source import Source
+from prioritize.table import Table, beside, make_tables, read_tables, write_tables
 from prioritize.write import read_selection
 
 #: groups of a level are table rows up to this many; all of them are in each run's evaluation.csv
@@ -42,6 +56,10 @@ class Comparison:
         One row a pair: a, b, jaccard, shared_km2, only_a_km2, only_b_km2, shared_units, only_a_units, only_b_units.
     reused : tuple of bool
         Which runs were taken from their folders.
+    tables : tuple of Table
+        Tables of the runs, those of the same name below each other with a column `scenario`.
+    heading : str
+        What is compared, where it is not the scenarios as they are.
     """
 
     names: tuple[str, ...]
@@ -51,16 +69,26 @@ class Comparison:
     table: pd.DataFrame
     overlap: pd.DataFrame
     reused: tuple[bool, ...]
+    tables: tuple[Table, ...] = ()
+    heading: str = ""
 
     def save(self, folder: str | Path) -> list[Path]:
-        """Write comparison.csv, comparison.md and overlap.csv; return their paths."""
+        """Write comparison.csv, comparison.md, overlap.csv and the folder `tables`; return their paths."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         written = [folder / "comparison.csv", folder / "comparison.md", folder / "overlap.csv"]
         write_text(written[0], self.table.to_csv(index=False, lineterminator="\n"))
         write_text(written[1], self.markdown())
         write_text(written[2], self.overlap.to_csv(index=False, lineterminator="\n"))
-        return written
+        temporary = Path(tempfile.mkdtemp(prefix=f".{TABLES}-", dir=folder))
+        try:
+            write_tables(temporary, self.tables)
+            os.chmod(temporary, 0o755)
+            put_in_place(temporary, folder / TABLES)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        return [*written, folder / TABLES]
 
     def formatted(self, *, short: bool = False) -> list[list[str]]:
         """The table as text, header first; `short` leaves out levels of more than 4 groups."""
@@ -75,7 +103,9 @@ class Comparison:
     def markdown(self) -> str:
         """The table and the overlaps as Markdown."""
         rows = self.formatted()
-        lines = [f"# Comparison: {', '.join(self.names)}", "", "| " + " | ".join(rows[0]) + " |"]
+        lines = [f"# Comparison: {', '.join(self.names)}", ""]
+        lines += [self.heading, ""] if self.heading else []
+        lines.append("| " + " | ".join(rows[0]) + " |")
         lines.append("|---|" + "---:|" * len(self.names))
         lines += ["| " + " | ".join(row) + " |" for row in rows[1:]]
         lines += ["", "## Overlap of the selections", ""]
@@ -144,6 +174,34 @@ def compare(
     """
     import joblib
 
+    read = read_all(scenarios, changes)
+    names = [scenario.name for scenario in read]
+    reporters = list(reporters or [Reporter() for _ in read])
+    folders = [None if out is None else Path(out) / scenario.name for scenario in read]
+    for folder in folders:
+        if folder is not None:
+            guard_folder(folder)
+    sources: dict[str, Source] = {}
+    lock = threading.Lock()
+
+    def one(scenario: Scenario, folder: Path | None, reporter: Reporter) -> Outcome | PrioritizeError:
+        try:
+            return answer(scenario, folder, reporter, sources, lock)
+        except PrioritizeError as error:
+            return type(error)([f"{scenario.name}: {fault}" for fault in error.faults])
+
+    # threads: each solver runs in a process of its own, and kernels release the GIL
+    results = joblib.Parallel(n_jobs=jobs, backend="threading")(
+        joblib.delayed(one)(*item) for item in zip(read, folders, reporters, strict=True)
+    )
+    failed = [result for result in results if isinstance(result, PrioritizeError)]
+    if failed:
+        raise type(failed[0])([fault for error in failed for fault in error.faults])
+    return combine(names, results)
+
+
+def read_all(scenarios: Sequence[str | Path | Scenario], changes: Mapping[str, Any] | None) -> list[Scenario]:
+    """Read scenario files; the faults of all of them together."""
     faults = Faults(ScenarioError)
     read: list[Scenario] = []
     for item in scenarios:
@@ -155,45 +213,63 @@ def compare(
     for name in sorted({name for name in names if names.count(name) > 1}):
         faults.add(f"two scenarios are called '{name}'; give each its own name")
     faults.raise_any()
-    reporters = list(reporters or [Reporter() for _ in read])
-    folders = [None if out is None else Path(out) / scenario.name for scenario in read]
-    for folder in folders:
+    return read
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """One scenario, answered now or before: what a Comparison is made of."""
+
+    landscape: Landscape
+    selection: np.ndarray
+    summary: dict[str, Any]
+    reused: bool
+    tables: Sequence[Table]
+
+
+def answer(
+    scenario: Scenario, folder: Path | None, reporter: Reporter, sources: dict[str, Source], lock: threading.Lock
+) -> Outcome:
+    """Run a scenario, or take its answer from its folder where nothing has changed since.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    folder : path, optional
+        Run folder, read and written; without it nothing is.
+    reporter : Reporter
+    sources : dict
+        Sources that are open: scenarios of one landscape read it once.
+    lock : Lock
+        Held while one is opened.
+    """
+    try:
+        with lock:
+            landscape = load_landscape(scenario, sources)
+        old = None if folder is None else read_summary(folder)
+        if folder is not None and old is not None and old["inputs"]["key"] == input_hashes(scenario)["key"]:
+            try:
+                selection = read_selection(folder, landscape)
+            except DataError as error:  # damaged or gone: answered anew
+                reporter.log(f"not reused: {error}")
+            else:
+                reporter.current = "reused"
+                return Outcome(landscape, selection, old, True, tables_of(scenario, folder, landscape, selection, old))
+        done = run(scenario, reporter=reporter, landscape=landscape)
         if folder is not None:
-            guard_folder(folder)
-    sources: dict[str, Source] = {}
-    lock = threading.Lock()
+            save_run(done, folder)
+        reporter.current = "done"
+        return Outcome(landscape, done.selection, done.summary, False, done.tables)
+    except PrioritizeError:
+        reporter.current = "failed"
+        raise
 
-    def one(scenario: Scenario, folder: Path | None, reporter: Reporter) -> Any:
-        try:
-            with lock:  # scenarios of one landscape read it once
-                landscape = load_landscape(scenario, sources)
-            if folder is not None:
-                old = read_summary(folder)
-                if old is not None and old["inputs"]["key"] == input_hashes(scenario)["key"]:
-                    try:
-                        selection = read_selection(folder, landscape)
-                    except DataError as error:  # damaged or gone: answered anew
-                        reporter.log(f"not reused: {error}")
-                    else:
-                        reporter.current = "reused"
-                        return landscape, selection, old, True
-            done = run(scenario, reporter=reporter, landscape=landscape)
-            if folder is not None:
-                save_run(done, folder)
-            reporter.current = "done"
-            return landscape, done.selection, done.summary, False
-        except PrioritizeError as error:
-            reporter.current = "failed"
-            return type(error)([f"{scenario.name}: {fault}" for fault in error.faults])
 
-    # threads: each solver runs in a process of its own, and kernels release the GIL
-    results = joblib.Parallel(n_jobs=jobs, backend="threading")(
-        joblib.delayed(one)(*item) for item in zip(read, folders, reporters, strict=True)
-    )
-    failed = [result for result in results if isinstance(result, PrioritizeError)]
-    if failed:
-        raise type(failed[0])([fault for error in failed for fault in error.faults])
-    landscapes, selections, summaries, reused = zip(*results, strict=True)
+def combine(names: Sequence[str], outcomes: Sequence[Outcome], heading: str = "") -> Comparison:
+    """Put outcomes side by side."""
+    landscapes = tuple(outcome.landscape for outcome in outcomes)
+    selections = tuple(outcome.selection for outcome in outcomes)
+    summaries = tuple(outcome.summary for outcome in outcomes)
     return Comparison(
         names=tuple(names),
         summaries=summaries,
@@ -201,8 +277,24 @@ def compare(
         selections=selections,
         table=side_by_side(summaries),
         overlap=overlaps(names, landscapes, selections),
-        reused=reused,
+        reused=tuple(outcome.reused for outcome in outcomes),
+        tables=tuple(beside(names, [outcome.tables for outcome in outcomes])),
+        heading=heading,
     )
+
+
+def tables_of(
+    scenario: Scenario,
+    folder: Path | None,
+    landscape: Landscape,
+    selection: np.ndarray,
+    summary: Mapping[str, Any],
+) -> list[Table]:
+    """The tables of a run folder; made anew where they are not there."""
+    found = None if folder is None else read_tables(folder / TABLES)
+    if found is None:
+        found = make_tables(judged(scenario, make_problem(scenario, landscape), selection, summary))
+    return found
 
 
 def side_by_side(summaries: Sequence[dict[str, Any]]) -> pd.DataFrame:

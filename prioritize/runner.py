@@ -23,14 +23,21 @@ from prioritize.certificate import multipliers_digest, proven_bound, selection_d
 from prioritize.errors import DataError, PrioritizeError
 from prioritize.evaluate import evaluate, recheck
 from prioritize.landscape import Landscape, some
+from prioritize.maplayers import write_map_layers
+from prioritize.mask import masked_names, write_shared
 from prioritize.problem import Problem, compile_problem
 from prioritize.progress import Reporter
 from prioritize.scenario import Scenario, map_files, read_scenario
 from prioritize.solve import Solution, impossible_rows, solve
 from prioritize.source import Source, assemble
+from prioritize.table import Judged, Table, make_tables, write_tables
 from prioritize.write import write_selection
 
 SUMMARY = "summary.json"
+#: folder of a run, and of a comparison, that holds the tables
+TABLES = "tables"
+#: folder of a run that may be shown to others
+SHARED = "shared"
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +80,11 @@ class Run:
     def summary(self) -> dict[str, Any]:
         """What `summary.json` says."""
         return summarise(self)
+
+    @cached_property
+    def tables(self) -> list[Table]:
+        """Coverage, ledger, species, shortfalls ...: see `prioritize/tables/`."""
+        return make_tables(judged(self.scenario, self.problem, self.selection, self.summary))
 
     def save(self, folder: str | Path) -> Path:
         """Write the run folder (all of it, or nothing) and return it."""
@@ -118,6 +130,8 @@ def run(
     with reporter.phase("read"):
         inputs = input_hashes(scenario)
         landscape = load_landscape(scenario) if landscape is None else landscape
+    if scenario.output.mask is not None:
+        masked_names(landscape, scenario.output.mask)  # a wrong one is better told now than after the solve
     for note in landscape.notes:
         reporter.log(f"note: {note}")
     units, features, zones = landscape.shape
@@ -300,6 +314,21 @@ def proof_sentence(solution: Solution) -> str:
     return words + ends.get(solution.status, "")
 
 
+def judged(scenario: Scenario, problem: Problem, selection: np.ndarray, summary: Mapping[str, Any]) -> Judged:
+    """A plan for the makers of tables, from a run or from what its `summary.json` says."""
+    return Judged(
+        problem=problem,
+        selection=selection,
+        scenario=scenario,
+        objective=summary["objective"],
+        bound=np.nan if summary["bound"] is None else summary["bound"],
+        gap=np.nan if summary["gap"] is None else summary["gap"],
+        status=summary["status"],
+        proof=summary["proof"],
+        inputs=summary["inputs"],
+    )
+
+
 def save_run(run: Run, folder: Path) -> Path:
     """Write a run folder beside its final place, then rename it: it is there whole or not at all.
 
@@ -315,6 +344,11 @@ def save_run(run: Run, folder: Path) -> Path:
         write_selection(temporary, run.landscape, run.selection)
         run.evaluation.to_parquet(temporary / "evaluation.parquet", index=False)
         run.evaluation.to_csv(temporary / "evaluation.csv", index=False, lineterminator="\n")
+        write_tables(temporary / TABLES, run.tables)
+        write_map_layers(temporary, run.landscape, run.selection)
+        mask = run.scenario.output.mask
+        if mask is not None:
+            write_shared(temporary / SHARED, run.landscape, run.selection, run.evaluation, run.tables, mask)
         (temporary / "scenario.toml").write_text(run.scenario.toml(folder.resolve()), encoding="utf-8")
         (temporary / "log.txt").write_text("\n".join(run.reporter.lines) + "\n", encoding="utf-8")
         if run.solution.multipliers is not None:

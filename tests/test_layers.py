@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = {"prioritize": ROOT / "prioritize", "prioritize_kernels": ROOT / "kernels/prioritize_kernels"}
-RIBS = ("formats", "objectives", "constraints", "penalties", "targets", "solvers", "metrics")
+RIBS = ("formats", "objectives", "constraints", "penalties", "targets", "solvers", "metrics", "tables")
 GEO = {"rasterio", "geopandas", "pyogrio", "exactextract", "shapely"}
 #: where files of maps are read and written
 READERS = ("prioritize.formats", "prioritize.areas", "prioritize.connectivity", "prioritize.redline")
@@ -117,9 +117,9 @@ def test_ortools_is_imported_by_one_module() -> None:
 def test_geography_is_imported_where_files_are_read_and_written() -> None:
     for module, names in imports().items():
         for name, running in names.items():
-            allowed = below(module, "prioritize.write", "prioritize.report", "prioritize.template", *READERS) or (
-                module == "prioritize.place" and not running
-            )
+            allowed = below(
+                module, "prioritize.write", "prioritize.maplayers", "prioritize.report", "prioritize.template", *READERS
+            ) or (module == "prioritize.place" and not running)
             assert top(name) not in GEO or allowed, f"{module} imports {name}"
 
 
@@ -159,7 +159,10 @@ def test_reports_are_made_at_the_end() -> None:
                 ), f"{module} imports {name}"
 
 
-@pytest.mark.parametrize("module", ["prioritize.evaluate", "prioritize.metrics"])
+JUDGES = ["prioritize.evaluate", "prioritize.metrics", "prioritize.accounting", "prioritize.table", "prioritize.tables"]
+
+
+@pytest.mark.parametrize("module", JUDGES)
 def test_the_judge_does_not_know_the_solver(module: str) -> None:
     """evaluate.py and the metrics recompute everything from the landscape."""
     judges = [name for name in imports() if below(name, module)]

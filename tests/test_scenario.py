@@ -267,7 +267,17 @@ def valid(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> bool:
     """The part of JSON Schema that ours uses; for keywords that it does not know it fails."""
     known = {"$ref", "$defs", "$schema", "anyOf", "oneOf", "type", "const", "enum", "properties", "required", "items"}
     known |= {"additionalProperties", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "pattern"}
-    known |= {"title", "description", "default", "discriminator", "format", "minItems", "maxItems"}
+    known |= {
+        "title",
+        "description",
+        "default",
+        "discriminator",
+        "format",
+        "minItems",
+        "maxItems",
+        "minLength",
+        "prefixItems",
+    }
     assert set(schema) <= known, set(schema) - known
     if "$ref" in schema:
         return valid(value, root["$defs"][schema["$ref"].rpartition("/")[2]], root)

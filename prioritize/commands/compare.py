@@ -7,8 +7,9 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from prioritize.commands._accounts import print_accounts
 from prioritize.commands._live import LiveLine
 from prioritize.commands._options import changes_of, count, scenario_options
 
@@ -29,21 +30,40 @@ def configure(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--jobs", type=count, default=os.cpu_count() or 1, metavar="N", help="runs at a time (default: cores)"
     )
+    command.add_argument(
+        "--equalise",
+        choices=("area", "cost"),
+        help="then hold every scenario to the area (realm by realm) of the one that selects least, or to the new cost "
+        "of the cheapest, and compare again in DIR/equal_area or DIR/equal_cost; targets that cannot be met so become "
+        "goals (min_shortfall)",
+    )
+    command.add_argument("--report", action="store_true", help="also write DIR/report.html")
+    command.add_argument("--open", action="store_true", help="write the report and open it in the browser")
     scenario_options(command)
 
 
 def main(options: argparse.Namespace) -> None:
     """`prioritize compare`."""
     from prioritize.comparison import compare
+    from prioritize.equalise import equalise
     from prioritize.report.figures import write_maps
 
     live = LiveLine([path.stem for path in options.scenarios])
+    asked: dict[str, Any] = {"jobs": options.jobs, "reporters": live.reporters}
+    results: list[Comparison] = []
     with live:
-        result = compare(
-            options.scenarios, options.out, changes_of(options), jobs=options.jobs, reporters=live.reporters
-        )
-    written = result.save(options.out) + write_maps(result, options.out)
-    print_comparison(result, options.out, written)
+        if options.equalise:
+            results += equalise(options.scenarios, options.equalise, options.out, changes_of(options), **asked)
+        else:
+            results.append(compare(options.scenarios, options.out, changes_of(options), **asked))
+    for result, folder in zip(results, (options.out, options.out / f"equal_{options.equalise}"), strict=False):
+        written = result.save(folder) + write_maps(result, folder)
+        print_comparison(result, folder, written)
+        if options.report or options.open:
+            from prioritize.commands.report import announce
+            from prioritize.report.page import write_page
+
+            announce(write_page([folder / name for name in result.names], folder / "report.html"), options.open)
 
 
 def print_comparison(result: Comparison, folder: Path, written: Sequence[Path]) -> None:
@@ -58,6 +78,8 @@ def print_comparison(result: Comparison, folder: Path, written: Sequence[Path]) 
     for row in rows[1:]:
         table.add_row(*row)
     console = Console(width=None if sys.stdout.isatty() else 110)
+    if result.heading:
+        console.print(result.heading, highlight=False)
     console.print(table)
     if len(result.overlap):
         pairs = Table(title="overlap of the selections", title_justify="left")
@@ -72,6 +94,7 @@ def print_comparison(result: Comparison, folder: Path, written: Sequence[Path]) 
                 f"{pair.only_b_km2:,.0f}",
             )
         console.print(pairs)
+    print_accounts(result.tables, result.names)
     for name, summary, reused in zip(result.names, result.summaries, result.reused, strict=True):
         console.print(f"{name}: {summary['proof']}{' (reused: nothing changed)' if reused else ''}", highlight=False)
     console.print("written: " + ", ".join(str(path) for path in written), highlight=False, soft_wrap=True)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from prioritize.commands._accounts import print_accounts
 from prioritize.commands._live import LiveLine
 from prioritize.commands._options import changes_of, scenario_options
 
@@ -46,6 +47,7 @@ def print_run(run: Run, folder: Path) -> None:
     from rich.table import Table
 
     from prioritize.comparison import show
+    from prioritize.table import beside
 
     summary = run.summary
     table = Table(title=summary["title"] or summary["name"], show_header=False, title_justify="left")
@@ -58,7 +60,7 @@ def print_run(run: Run, folder: Path) -> None:
     table.add_row("units selected", f"{summary['units_selected']:,} of {summary['units']:,}")
     for group, share in summary["area_share"].items():
         label = "share of all area" if group == "all" else f"share of {group}"
-        if group == "all" or sum(g.split(":")[0] == group.split(":")[0] for g in summary["area_share"]) <= 40:
+        if group == "all" or group.startswith("realm:"):
             table.add_row(label, show(100 * share, "%"))
     for zone, area in summary["zone_area_km2"].items():
         if len(summary["zone_area_km2"]) > 1:
@@ -71,4 +73,5 @@ def print_run(run: Run, folder: Path) -> None:
     table.add_row("seconds", ", ".join(f"{phase} {seconds:.1f}" for phase, seconds in summary["seconds"].items()))
     console = Console(width=None if sys.stdout.isatty() else 110)
     console.print(table)
+    print_accounts(beside([summary["name"]], [run.tables]), [summary["name"]])
     console.print(f"run folder: {folder}", highlight=False, soft_wrap=True)
