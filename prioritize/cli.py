@@ -16,7 +16,20 @@ from prioritize import __version__, commands
 from prioritize.errors import PrioritizeError
 
 #: the order of the help; commands that are not named here follow
-ORDER = ("run", "compare", "check", "new", "verify", "report", "schema")
+ORDER = (
+    "new",
+    "check",
+    "run",
+    "compare",
+    "report",
+    "verify",
+    "areas",
+    "connectivity",
+    "corridors",
+    "circuit",
+    "redline",
+    "schema",
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
