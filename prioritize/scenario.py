@@ -9,12 +9,13 @@ import typing
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, Union
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union
 
 import tomli_w
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from prioritize.errors import ScenarioError
+from prioritize.redline.config import RedlineConfig
 from prioritize.registry import family
 from prioritize.source import Config, ZoneConfig, no_file
 
@@ -54,10 +55,35 @@ else:
     AnySolver = one_of("solvers", "kind")
 
 
+class MaskConfig(Config):
+    """What others may not see: results without it go into the folder `shared` of a run."""
+
+    names: tuple[str, ...] = Field((), description="features whose names are masked: names or patterns")
+    square_km: float | None = Field(
+        None, gt=0, description="places are told by squares of this side; none where absent"
+    )
+
+
 class OutputConfig(Config):
     """Where results go."""
 
     folder: Path | None = Field(None, description="run folder; runs/<name> where absent")
+    mask: MaskConfig | None = Field(None, description="also write results to share, without names and places")
+
+
+class TablesConfig(Config):
+    """How results are accounted for: what the tables of a run say beside the numbers of the plan."""
+
+    rounding: Literal["truncate", "round"] = Field(
+        "round", description="how percentages become text: cut after two decimals, or rounded"
+    )
+    area_threshold: float = Field(0.30, gt=0, le=1, description="share of a realm, region or site that counts as met")
+    data_vintage: str = Field("", description="date and origin of the data, for the caveats: `WDPCA 2026-01; ...`")
+    priority_levels: tuple[str, ...] = Field(
+        ("priority", "kba"), description="levels of `regions` that are priority areas or key biodiversity areas"
+    )
+    ecoregion_levels: tuple[str, ...] = Field(("ecoregion",), description="levels of `regions` that are ecoregions")
+    worst: int = Field(50, ge=1, description="how many features the shortfall list names")
 
 
 class Scenario(Config):
@@ -80,6 +106,10 @@ class Scenario(Config):
     constraints: tuple[AnyConstraint, ...] = Field((), description="hard rows beside the targets")
     penalties: tuple[AnyPenalty, ...] = Field((), description="what is added to the objective")
     solver: AnySolver = Field(default_factory=lambda: family("solvers")["auto"](), description="how it is solved")
+    tables: TablesConfig = Field(default_factory=lambda: TablesConfig(), description="how results are accounted for")
+    redline: RedlineConfig | None = Field(
+        None, description="how an Ecological Conservation Redline is drawn and revised"
+    )
     output: OutputConfig = Field(default_factory=lambda: OutputConfig(folder=None), description="where results go")
 
     @model_validator(mode="before")
@@ -109,6 +139,11 @@ class Scenario(Config):
     def toml(self, folder: Path) -> str:
         """The resolved scenario as TOML, files relative to `folder`."""
         return tomli_w.dumps(map_files(self.plain(), lambda path: relative_to(path, folder)))
+
+    def _repr_html_(self) -> str:
+        from prioritize.report.notebook import scenario_html
+
+        return scenario_html(self)
 
 
 def read_scenario(path: str | Path, changes: typing.Mapping[str, Any] | None = None) -> Scenario:

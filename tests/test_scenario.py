@@ -277,6 +277,7 @@ def valid(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> bool:
         "maxItems",
         "minLength",
         "prefixItems",
+        "propertyNames",
     }
     assert set(schema) <= known, set(schema) - known
     if "$ref" in schema:
@@ -292,6 +293,8 @@ def valid(value: Any, schema: dict[str, Any], root: dict[str, Any]) -> bool:
     if value not in schema.get("enum", [value]) or value != schema.get("const", value):
         return False
     if isinstance(value, dict):
+        if not all(valid(key, schema.get("propertyNames", {}), root) for key in value):
+            return False
         more = schema.get("additionalProperties", True)
         properties = schema.get("properties", {})
         if not set(schema.get("required", ())) <= set(value):

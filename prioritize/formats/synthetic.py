@@ -25,6 +25,7 @@ from prioritize.formats._country.life import (
     species,
 )
 from prioritize.formats._country.names import country_names
+from prioritize.formats._country.neighbours import core_habitats, country_labels, flyway, two_countries
 from prioritize.formats._country.society import fertility, make_society
 from prioritize.formats._country.terrain import make_climate, make_terrain
 from prioritize.formats._grid import grid_graph
@@ -59,6 +60,9 @@ class Synthetic(LandscapeConfig):
     columns: int = Field(160, ge=50, le=3000, description="columns of the grid")
     cell_km: float = Field(5.0, gt=0, le=100, description="side of a cell in km")
     species: int = Field(60, ge=1, le=10_000, description="number of species, a quarter of them marine")
+    countries: Literal[1, 2] = Field(
+        1, description="2: two countries (level `country`), with core habitats at their border and a flyway"
+    )
     seed: int | None = Field(None, ge=0, description="seed of the country; the scenario's where absent")
     cost: str | float = Field("cost", description="opportunity cost of each unit: a layer, or one number for all")
     cost_unit: str = Field("thousand US$ per year", description="currency and basis of the costs, for the report")
@@ -100,6 +104,7 @@ class Synthetic(LandscapeConfig):
         area = self.cell_km**2
         fertile = fertility(ground, terrain, climate)
         service = services(ground, terrain, climate, society, life)
+        sensitive = sensitivities(ground, terrain, climate, society, life)
         grids: dict[str, np.ndarray] = {
             "altitude": terrain.altitude,
             "slope": terrain.slope,
@@ -122,12 +127,19 @@ class Synthetic(LandscapeConfig):
             "sea": terrain.sea,
             "cost": opportunity_cost(ground, terrain, society, life, fertile) * area,
             **{name: values * area for name, (_, values) in service.items()},
-            **sensitivities(ground, terrain, climate, society, life),
+            **sensitive,
+            # above the upper class breaks of the demo's redline, see `scenarios/ecr.toml`
+            "extremely_erodible": sensitive["soil_erosion_sensitivity"] > 3,
+            "extremely_arid": sensitive["desertification_sensitivity"] > 2.9,
             **sites.masks(),
         }
         for code, name in enumerate(COVER):
             if name not in grids:
                 grids[name] = life.cover == code
+        if self.countries == 2:
+            country = two_countries(ground, terrain, society)
+            grids["core_habitat"] = core_habitats(ground, terrain, life, country)
+            grids["flyway_stage"], grids["flyway_capacity"] = flyway(ground, terrain, life)
         layers = {name: grid.ravel()[cell].astype(np.float32) for name, grid in grids.items()}
         del grids
 
@@ -148,6 +160,8 @@ class Synthetic(LandscapeConfig):
             **important_places(ground, terrain, climate, society, life, cell),
             **sites.labels(ground, cell),
         }
+        if self.countries == 2:
+            labels["country"] = country_labels(ground, country, cell)
 
         def read(reference: str, flag: bool = False) -> np.ndarray:
             if reference not in layers:

@@ -1,0 +1,64 @@
+"""The folder of a comparison of lines: tables, selections and the scenario, all of them or none."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from prioritize.errors import DataError
+from prioritize.landscape import Landscape
+from prioritize.runner import guard_path, put_in_place
+from prioritize.scenario import Scenario
+from prioritize.table import Table, write_tables
+from prioritize.write import write_selection
+
+SUMMARY = "redline_comparison.json"
+
+
+def guard(folder: Path) -> None:
+    """Refuse to write over anything but such a folder (or an empty one); to be asked before anything is solved.
+
+    Raises
+    ------
+    DataError
+    """
+    guard_path(folder)
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / SUMMARY).exists():
+        raise DataError(f"{folder}: holds files that are not such a comparison; choose another folder with --out")
+
+
+def save(
+    folder: Path,
+    scenario: Scenario,
+    landscape: Landscape,
+    selections: Mapping[str, np.ndarray],
+    tables: Sequence[Table],
+    summary: Mapping[str, Any],
+) -> None:
+    """Write the folder: `tables/`, a folder by selection, `scenario.toml`, `redline_comparison.json`.
+
+    Parameters
+    ----------
+    selections : mapping of name to (U, Z) bool
+    """
+    guard(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        for name, selection in selections.items():
+            write_selection(draft / name, landscape, selection)
+        write_tables(draft / "tables", tables)
+        (draft / "scenario.toml").write_text(scenario.toml(folder.resolve()), encoding="utf-8")
+        text = json.dumps({"name": scenario.name, **summary}, indent=2, ensure_ascii=False)
+        (draft / SUMMARY).write_text(text + "\n", encoding="utf-8")
+        os.chmod(draft, 0o755)
+        put_in_place(draft, folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
