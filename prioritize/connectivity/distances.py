@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from prioritize.engine.view import together
 from prioritize.errors import DataError
 from prioritize_kernels import distances as kernels
+from prioritize_kernels import gaps as straight
 from prioritize_kernels import patches as shapes
 
 #: sources are worked off in so many spans, whatever the number of cores, so that sums do not depend on it
@@ -27,7 +28,10 @@ class Gaps(Protocol):
     crossed at no cost), so that no way over other nodes is shorter than the straight one.
     """
 
-    metric: bool
+    @property
+    def metric(self) -> bool:
+        """Whether the straight way is always the shortest."""
+        ...
 
     @property
     def box(self) -> np.ndarray:
@@ -123,7 +127,7 @@ class CellGaps:
         out = np.empty(len(i))
         run_spans(
             len(i),
-            lambda a, b: kernels.cell_gaps(
+            lambda a, b: straight.cell_gaps(
                 a, b, i, j, self.patch_tile, self.tile_cell, self.tile_box, self.row, self.column,
                 self.width_m, self.height_m, limit_m, out,
             ),
@@ -206,10 +210,13 @@ class Links:
         both = keep[i] & keep[j]
         return Links.of(int(keep.sum()), number[i[both]], number[j[both]], length[both])
 
-    def needed(self) -> Links:
-        """Only the links without which some shortest path would be longer: far fewer where patches lie between."""
+    def needed(self, ways: int = 1) -> Links:
+        """Only the links with fewer than so many ways round that are no longer: far fewer where patches lie between.
+
+        One way: all shortest paths stay. Two: they stay whichever one node or link is taken away.
+        """
         keep = np.empty(len(self.indices), bool)
-        run_spans(self.nodes, lambda a, b: kernels.needed(a, b, self.indptr, self.indices, self.length, keep))
+        run_spans(self.nodes, lambda a, b: kernels.needed(a, b, self.indptr, self.indices, self.length, ways, keep))
         i, j, length = self.pairs()
         source = np.repeat(np.arange(self.nodes, dtype=np.int32), np.diff(self.indptr))
         both = keep[source < self.indices]
@@ -231,7 +238,7 @@ def run_spans(count: int, work: Callable[[int, int], Any]) -> list[Any]:
 def pairs_within(box: np.ndarray, radius_m: float) -> tuple[np.ndarray, np.ndarray]:
     """Pairs of nodes whose boxes (N, 4) lie within a radius."""
     order = np.lexsort((np.arange(len(box)), box[:, 0]))
-    found = run_spans(len(box), lambda a, b: kernels.near_boxes(a, b, order, box, radius_m))
+    found = run_spans(len(box), lambda a, b: straight.near_boxes(a, b, order, box, radius_m))
     if not found:
         return np.zeros(0, np.int32), np.zeros(0, np.int32)
     return np.concatenate([i for i, _ in found]), np.concatenate([j for _, j in found])
@@ -301,7 +308,7 @@ def least_cost_links(
     order = np.argsort(flat, kind="stable")
     order = order[np.searchsorted(flat[order], 0) :].astype(np.int64)
     start = np.searchsorted(flat[order], np.arange(count + 1)).astype(np.int64)
-    # each span holds 24 bytes for each cell: only as many spans as there are sources worth it
+    # a span holds 24 bytes for each cell of the grid while it runs; as many run as there are threads
     found = run_spans(
         count,
         lambda a, b: kernels.cost_links(

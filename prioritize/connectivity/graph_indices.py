@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from prioritize.connectivity.distances import Gaps, Links, links_within, run_spans
+from prioritize.connectivity.distances import Gaps, Links, PointGaps, links_within, run_spans
 from prioritize.connectivity.probability import Dispersal, Paths, checked_cutoff, path_sums, reach
 from prioritize.errors import DataError
 from prioritize_kernels import distances as kernels
@@ -162,7 +162,7 @@ def importance(
     -------
     (DataFrame, DataFrame or None)
         Nodes: `node, attribute, d, intra, flux, connector` in per cent of the index, d = intra + flux + connector.
-        Links: `i, j, length, d`.
+        Links: `i, j, length, d`; those that are not listed have two ways round that are no longer, and d = 0.
 
     Raises
     ------
@@ -179,19 +179,30 @@ def importance(
     rate, limit = BY_LINKS, np.inf
     if dispersal is not None:
         rate, limit = dispersal.rate_per_m, reach(a[:, None], dispersal)
-    graph = linked(gaps, dispersal, threshold_m, checked_cutoff(cutoff), limit)
+    if dispersal is not None and cutoff == 0 and isinstance(gaps, PointGaps) and not links:
+        # no way over another point is shorter than the straight one: nothing is a stepping stone
+        flux = a * path_sums(gaps, a[:, None], dispersal).sums[:, 0] - a**2
+        return importance_table(a, flux, np.zeros(len(a))), None
+    graph = linked(gaps, dispersal, threshold_m, checked_cutoff(cutoff), limit).needed(ways=2)
     flux, connector, lost = removed(graph, a, rate, limit, links)
-    total = float(flux.sum() + a @ a)
-    share = 100.0 / total if total > 0 else 0.0
-    table = pd.DataFrame({"node": np.arange(len(a)), "attribute": a})
-    table["intra"], table["flux"], table["connector"] = a**2 * share, 2.0 * flux * share, connector * share
-    table.insert(2, "d", table["intra"] + table["flux"] + table["connector"])
+    table = importance_table(a, flux, connector)
     if not links:
         return table, None
     i, j, length = graph.pairs()
     source = np.repeat(np.arange(graph.nodes, dtype=np.int32), np.diff(graph.indptr))
     both = (lost + lost[graph.back()])[source < graph.indices]
-    return table, pd.DataFrame({"i": i, "j": j, "length": length, "d": both * share})
+    total = float(flux.sum() + a @ a)
+    return table, pd.DataFrame({"i": i, "j": j, "length": length, "d": both * (100.0 / total if total > 0 else 0.0)})
+
+
+def importance_table(a: np.ndarray, flux: np.ndarray, connector: np.ndarray) -> pd.DataFrame:
+    """Parts of dPC in per cent of the index."""
+    total = float(flux.sum() + a @ a)
+    share = 100.0 / total if total > 0 else 0.0
+    table = pd.DataFrame({"node": np.arange(len(a)), "attribute": a})
+    table["intra"], table["flux"], table["connector"] = a**2 * share, 2.0 * flux * share, connector * share
+    table.insert(2, "d", table["intra"] + table["flux"] + table["connector"])
+    return table
 
 
 def linked(

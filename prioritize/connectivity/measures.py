@@ -14,7 +14,7 @@ from prioritize.connectivity.graph_indices import importance, integral_index, pr
 from prioritize.connectivity.mesh import CITY_GAP_M, city_mesh, mesh, mesh_across, near_pairs
 from prioritize.connectivity.nodes import RegionNodes
 from prioritize.connectivity.probability import Dispersal
-from prioritize.connectivity.protconn import among, protconn
+from prioritize.connectivity.protconn import part_of, protconn
 from prioritize.errors import DataError
 
 METRICS = ("protconn", "pc", "iic", "mesh", "city_mesh", "importance")
@@ -143,7 +143,7 @@ def measure(nodes: RegionNodes, settings: Settings, into: Measured) -> None:
     """Measure one region."""
     inside = ~nodes.trans
     area = nodes.area_km2[inside]
-    gaps = among(nodes.gaps, inside)
+    gaps = part_of(nodes.gaps, inside)
     total = nodes.region_km2
 
     def add(metric: str, **values: object) -> None:
@@ -186,6 +186,6 @@ def measure(nodes: RegionNodes, settings: Settings, into: Measured) -> None:
         across = mesh_across(area, nodes.whole_km2[inside], total)
         add("mesh", mesh_km2=cut.pop("mesh"), mesh_across_km2=across, area_km2=total, **cut)
     if "city_mesh" in settings.metrics:
-        city = asdict(city_mesh(area, *near_pairs(gaps, settings.gap_m)))
+        city = asdict(city_mesh(area, *near_pairs(part_of(nodes.gaps, inside), settings.gap_m)))
         kilometres = {f"{key}_km2": city.pop(key) for key in ("mesh", "within", "between", "natural")}
         add("city_mesh", gap_m=settings.gap_m, **kilometres, **city)

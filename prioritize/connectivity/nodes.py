@@ -1,4 +1,4 @@
-"""Nodes from maps: contiguous areas of polygons or cells, cut at the border of a region, with what lies beyond it."""
+"""Nodes from maps: contiguous areas of polygons, cut at the border of a region, with what lies beyond it."""
 
 from __future__ import annotations
 
@@ -11,93 +11,17 @@ import numpy as np
 import pandas as pd
 import pyproj
 import shapely
-from scipy import ndimage
 
 from prioritize.areas.clean import target_crs
 from prioritize.areas.flatten import union
 from prioritize.areas.read import project, read_frame
 from prioritize.areas.repair import overlay, repaired
-from prioritize.connectivity.distances import (
-    CellGaps,
-    Gaps,
-    PointGaps,
-    groups_of,
-    label_patches,
-    links_within,
-    run_spans,
-)
-from prioritize.connectivity.rasters import Raster, read_raster, whole_numbers
+from prioritize.connectivity.distances import Gaps, PointGaps, groups_of, links_within
+from prioritize.connectivity.outlines import PolygonGaps
 from prioritize.errors import DataError
-from prioritize_kernels import distances as kernels
 
-#: segments of a ring that share a box
-TILE = 16
 #: protected areas beyond the border of a region count as stepping stones up to here (Saura et al. 2018)
 BUFFER_M = 50_000.0
-
-
-@dataclass(frozen=True, eq=False)
-class PolygonGaps:
-    """Distances between the outlines of polygons that do not overlap; those that touch are at 0.
-
-    Attributes
-    ----------
-    node_tile : (N+1,) int64
-    tile_segment : (T+1,) int64
-    tile_box : (T, 4) float64
-    segment : (S, 4) float64
-    box : (N, 4) float64
-    """
-
-    node_tile: np.ndarray
-    tile_segment: np.ndarray
-    tile_box: np.ndarray
-    segment: np.ndarray
-    box: np.ndarray
-    metric: bool = False
-
-    @classmethod
-    def of(cls, geometry: np.ndarray, metres: float = 1.0) -> PolygonGaps:
-        """Sort the outlines of (N,) polygons or multipolygons; `metres` are in one map unit.
-
-        Raises
-        ------
-        DataError
-            If one of them is empty.
-        """
-        if shapely.is_empty(geometry).any():
-            raise DataError(f"node {int(np.flatnonzero(shapely.is_empty(geometry))[0])} is empty")
-        rings, node = shapely.get_rings(shapely.get_parts(geometry), return_index=True)
-        node = shapely.get_parts(geometry, return_index=True)[1][node]
-        xy, ring = shapely.get_coordinates(rings, return_index=True)
-        same = ring[1:] == ring[:-1]
-        segment = np.ascontiguousarray(np.column_stack([xy[:-1], xy[1:]])[same] * metres)
-        ring = ring[1:][same]
-        if len(ring) == 0:
-            return cls(np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros((0, 4)), segment, np.zeros((0, 4)))
-        begin = np.searchsorted(ring, np.arange(len(rings)))
-        start = np.flatnonzero((np.arange(len(ring)) - begin[ring]) % TILE == 0)
-        box = np.column_stack(
-            [
-                reduce.reduceat(pick(segment[:, at], segment[:, at + 2]), start)
-                for reduce, pick in ((np.minimum, np.minimum), (np.maximum, np.maximum))
-                for at in (0, 1)
-            ]
-        )
-        first = np.searchsorted(node[ring[start]], np.arange(len(geometry) + 1)).astype(np.int64)
-        whole = np.ascontiguousarray(shapely.bounds(geometry) * metres)
-        return cls(first, np.r_[start, len(ring)].astype(np.int64), np.ascontiguousarray(box), segment, whole)
-
-    def between(self, i: np.ndarray, j: np.ndarray, limit_m: float = np.inf) -> np.ndarray:
-        """(n,) distances of pairs; infinite above the limit."""
-        out = np.empty(len(i))
-        run_spans(
-            len(i),
-            lambda a, b: kernels.outline_gaps(
-                a, b, i, j, self.node_tile, self.tile_segment, self.tile_box, self.segment, limit_m, out
-            ),
-        )
-        return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -237,6 +161,7 @@ def region_nodes(
     touch_m: float = 0.0,
     least_km2: float = 0.0,
     centres: bool = False,
+    joined: bool = True,
 ) -> Iterator[RegionNodes]:
     """The nodes of each region, one at a time.
 
@@ -256,10 +181,12 @@ def region_nodes(
         Smaller areas are left out (before they are joined).
     centres : bool
         Distances between centroids instead of outlines.
+    joined : bool
+        Join polygons that overlap or touch. Else each is a node as it is; they must not overlap.
     """
     geometry = areas.geometry[areas.area_km2 >= least_km2]
     square = areas.metres**2 / 1e6
-    whole = contiguous(geometry, touch_m, areas.metres)
+    whole = contiguous(geometry, touch_m, areas.metres) if joined else geometry
     if regions is None:
         own = shapely.area(whole) * square
         total = float(own.sum()) if region_km2 is None else region_km2
@@ -309,99 +236,3 @@ def cut(geometry: np.ndarray, region: shapely.Geometry, operation: Any) -> tuple
     if not pieces:
         return np.zeros(0, object), np.zeros(0, np.int64)
     return np.concatenate(pieces), np.concatenate(parent)
-
-
-def read_cells(path: Path, regions: Path | None) -> tuple[Raster, np.ndarray, np.ndarray, list[int]]:
-    """Read a raster of protected or habitat cells (above 0) and one of regions.
-
-    Returns
-    -------
-    (Raster, (rows, columns) bool, (rows, columns) int32, list of int)
-        The raster, the mask, the region of each cell (0..R-1, -1 none; all cells with data where there is no file),
-        and the numbers of the regions in their file.
-
-    Raises
-    ------
-    DataError
-        If a file is missing or no raster, in degrees, or the grids differ.
-    """
-    raster = read_raster(path)
-    _ = raster.cell_size_m  # refuses degrees
-    mask = np.nan_to_num(raster.value) > 0
-    if regions is None:
-        return raster, mask, np.where(np.isnan(raster.value), -1, 0).astype(np.int32), [0]
-    numbers = whole_numbers(read_raster(regions, raster))
-    present = np.unique(numbers[numbers > 0])
-    if len(present) == 0:
-        raise DataError(f"{regions}: there is no region in it; numbers above 0 are regions")
-    code = np.where(numbers > 0, np.searchsorted(present, numbers), -1).astype(np.int32)
-    return raster, mask, code, present.tolist()
-
-
-def cell_nodes(
-    mask: np.ndarray,
-    region: np.ndarray,
-    names: Sequence[str],
-    width_m: float,
-    height_m: float,
-    *,
-    buffer_m: float = BUFFER_M,
-    least_km2: float = 0.0,
-    neighbours: int = 8,
-    centres: bool = False,
-) -> Iterator[RegionNodes]:
-    """The nodes of each region of a grid, one at a time: patches of cells inside, and beyond the border.
-
-    Parameters
-    ----------
-    mask : (rows, columns) bool
-    region : (rows, columns) int32
-        0..R-1, -1 outside of all.
-    buffer_m : float
-        Cells beyond the border that are as near as this (centre to centre) are nodes without area.
-    least_km2 : float
-        Smaller patches of the whole grid are left out.
-    """
-    cell = width_m * height_m / 1e6
-    label, count = label_patches(mask, neighbours)
-    size = np.bincount(label[label >= 0], minlength=count) * cell
-    if least_km2 > 0:
-        mask = mask & (np.r_[size, 0.0][label] >= least_km2)
-    for r, (name, window) in enumerate(zip(names, ndimage.find_objects(region + 1, len(names)), strict=True)):
-        if window is None:
-            raise DataError(f"region '{name}' has no cells")
-        rows, columns = window
-        high, wide = int(np.ceil(buffer_m / height_m)), int(np.ceil(buffer_m / width_m))
-        part = (
-            slice(max(0, rows.start - high), rows.stop + high),
-            slice(max(0, columns.start - wide), columns.stop + wide),
-        )
-        own = region[part] == r
-        zone = own.astype(np.int32)
-        if buffer_m > 0 and not own.all():
-            away = ndimage.distance_transform_edt(~own, (height_m, width_m))
-            zone[(away > 0) & (away <= buffer_m)] = 2
-        # patches of class 1 lie inside, of class 2 beyond the border
-        nodes, number = label_patches(np.where(mask[part], zone, 0), neighbours)
-        real = nodes >= 0
-        area = np.bincount(nodes[real], minlength=number) * cell
-        trans = np.zeros(number, bool)
-        trans[nodes[real]] = zone[real] == 2
-        whole = np.zeros(number)
-        whole[nodes[real]] = size[label[part][real]]
-        gaps: Gaps = CellGaps.of(nodes, width_m, height_m)
-        if centres:
-            y, x = middle(nodes, number)
-            gaps = PointGaps(x * width_m, y * height_m)
-        total = float(own.sum()) * cell
-        yield RegionNodes(
-            name, np.where(trans, 0.0, area), gaps, trans, None, np.where(trans, 0.0, whole), total, (part, nodes)
-        )
-
-
-def middle(label: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """(row, column) of the mean of the cells of each patch."""
-    y, x = np.nonzero(label >= 0)
-    own = label[y, x]
-    cells = np.bincount(own, minlength=count)
-    return np.bincount(own, y, count) / cells, np.bincount(own, x, count) / cells

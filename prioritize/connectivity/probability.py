@@ -33,7 +33,7 @@ MEDIAN_2D = 1.6783469900166605
 #: paths less probable than this cannot move a sum by more than 1e-12 of it (see `reach`)
 NEGLIGIBLE = 1e-13
 #: links per node to begin with when the exact paths are sought
-LINKS_TO_BEGIN = 24
+LINKS_TO_BEGIN = 60
 
 
 @dataclass(frozen=True)

@@ -80,9 +80,9 @@ class _Part:
         return self.gaps.between(self.number[i], self.number[j], limit_m)
 
 
-def among(gaps: Gaps | Links, keep: np.ndarray) -> Gaps | Links:
-    """Distances or links of the nodes of a mask only."""
-    return gaps.among(keep) if isinstance(gaps, Links) else _Part(gaps, keep)
+def part_of(gaps: Gaps, keep: np.ndarray) -> Gaps:
+    """Distances of the nodes of a mask only."""
+    return gaps if keep.all() else _Part(gaps, keep)
 
 
 def protconn(
@@ -147,7 +147,8 @@ def protconn(
     eca = total**0.5
     without = eca
     if outside.any():
-        alone = path_sums(among(gaps, inside), a[inside][:, None], dispersal, cutoff)
+        own = gaps.among(inside) if isinstance(gaps, Links) else part_of(gaps, inside)
+        alone = path_sums(own, a[inside][:, None], dispersal, cutoff)
         without = float(a[inside] @ alone.sums[:, 0]) ** 0.5
     return shares(a, eca, without, region_km2, single_km2, int(outside.sum()), paths.note)
 
