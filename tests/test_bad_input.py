@@ -249,7 +249,8 @@ case(
 case(
     "unknown kind of penalty",
     setting(penalties=[{"kind": "bondary", "weight": 1.0}]),
-    "small.toml: penalties[0].kind 'bondary' is unknown; did you mean 'boundary'? one of 'border', 'boundary', 'connectivity', 'linear'",
+    "small.toml: penalties[0].kind 'bondary' is unknown; did you mean 'boundary'? "
+    "one of 'border', 'boundary', 'connectivity', 'linear'",
 )
 case("unknown solver", setting(solver__kind="gurobi"), "small.toml: solver.kind 'gurobi' is unknown; one of ...")
 case("missing format", setting(landscape__format=GONE), "small.toml: landscape needs the key 'format': one of ...")
