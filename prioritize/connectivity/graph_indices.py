@@ -2,7 +2,7 @@
 
 Saura and Pascual-Hortal 2007, doi 10.1016/j.landurbplan.2007.03.005 (PC); Pascual-Hortal and Saura 2006, doi
 10.1007/s10980-006-0013-z (IIC); Saura and Rubio 2010, doi 10.1111/j.1600-0587.2009.05760.x (intra, flux, connector);
-Saura et al. 2011, doi 10.1111/j.1523-1739.2010.01640.x (ECA).
+Saura et al. 2011, doi 10.1016/j.ecolind.2010.06.011 (ECA).
 """
 
 from __future__ import annotations
