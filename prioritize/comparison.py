@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,9 @@ from prioritize.scenario import Scenario, read_scenario
 from prioritize.source import Source
 from prioritize.table import Table, beside, make_tables, read_tables, write_tables
 from prioritize.write import read_selection
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 #: groups of a level are table rows up to this many; all of them are in each run's evaluation.csv
 MOST_GROUPS = 40
@@ -71,6 +74,17 @@ class Comparison:
     reused: tuple[bool, ...]
     tables: tuple[Table, ...] = ()
     heading: str = ""
+
+    def plot(self, path: str | Path | None = None) -> Figure:
+        """Maps side by side on one legend; also saved where a path is given (`.png`, `.svg` or `.pdf`)."""
+        from prioritize.report.notebook import plot_comparison
+
+        return plot_comparison(self, path)
+
+    def _repr_html_(self) -> str:
+        from prioritize.report.notebook import comparison_html
+
+        return comparison_html(self)
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write comparison.csv, comparison.md, overlap.csv and the folder `tables`; return their paths."""

@@ -209,6 +209,11 @@ class Landscape:
         """(U, F, Z)."""
         return len(self.unit_id), self.amount.shape[0], len(self.zones)
 
+    def _repr_html_(self) -> str:
+        from prioritize.report.notebook import landscape_html
+
+        return landscape_html(self)
+
     def members(self, of: str) -> list[tuple[str, np.ndarray]]:
         """Resolve a group reference into named masks.
 

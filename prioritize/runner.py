@@ -10,11 +10,12 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,9 @@ from prioritize.solve import Solution, impossible_rows, solve
 from prioritize.source import Source, assemble
 from prioritize.table import Judged, Table, make_tables, write_tables
 from prioritize.write import write_selection
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SUMMARY = "summary.json"
 #: folder of a run, and of a comparison, that holds the tables
@@ -89,6 +93,17 @@ class Run:
     def save(self, folder: str | Path) -> Path:
         """Write the run folder (all of it, or nothing) and return it."""
         return save_run(self, Path(folder))
+
+    def plot(self, path: str | Path | None = None) -> Figure:
+        """Map of the selection; also saved where a path is given (`.png`, `.svg` or `.pdf`)."""
+        from prioritize.report.notebook import plot_run
+
+        return plot_run(self, path)
+
+    def _repr_html_(self) -> str:
+        from prioritize.report.notebook import run_html
+
+        return run_html(self)
 
 
 def run(
@@ -202,6 +217,16 @@ def check(path: str | Path, changes: Mapping[str, Any] | None = None) -> tuple[l
         faults.extend(impossible_rows(program))
     except PrioritizeError as error:
         faults.extend(error.faults)
+    if scenario.redline is not None:
+        from prioritize.redline.delineate import check as check_redline
+        from prioritize.redline.inputs import open_grids
+
+        try:
+            with ExitStack() as stack:
+                check_redline(scenario.redline, open_grids(scenario, None, stack))
+            facts.append(f"redline: {len(scenario.redline.criteria)} criteria")
+        except PrioritizeError as error:
+            faults.extend(error.faults)
     return faults, facts
 
 

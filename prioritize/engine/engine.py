@@ -21,14 +21,16 @@ from prioritize.progress import Reporter, relative_gap
 #: a wide band of many units starts cooler: there is no time to heal what a hot start breaks
 NEAR = ((0, 0.0, 0.3, 500), (3, 0.0, 0.3, 1000), (1, 1.0, 1.0, 1000), (1, 1.0, 1.0, 8000))
 FAR = ((0, 0.0, 0.3, 500), (3, 0.0, 0.3, 1000), (1, 0.3, 0.3, 1000), (1, 0.3, 0.3, 4000))
-#: units up to which the band is searched hot, the most that one annealing may try, about the seconds of a proposal
-MIDDLE, PROPOSALS, PROPOSAL = 30_000, 1_200_000_000, 7e-8
+#: at a million units a wide band would need minutes to gain anything; slow annealing near the fractional units does
+VAST = ((0, 0.0, 0.3, 500), (3, 0.0, 0.3, 1000), (6, 0.0, 0.3, 4000))
+#: units up to which NEAR and FAR are the plans, the most that one annealing may try, about the seconds of a proposal
+MIDDLE, LARGE, PROPOSALS, PROPOSAL = 30_000, 300_000, 1_200_000_000, 7e-8
 #: exchanges, where there are no edges: rounds, units added at a time by the two that run at once, later starts
 ROUNDS, ADDED, STARTS = 50_000, (8, 20), 10
 #: shares above which a unit is taken when the relaxation is rounded
 LEVELS = (0.5, 0.65, 0.35, 0.8, 0.2)
-#: columns that branch and cut takes whole, and units beyond which a neighbourhood of some hundred changes nothing
-CORE, NEIGHBOURHOODS = 4000, 300_000
+#: columns that branch and cut takes whole
+CORE = 4000
 
 
 @dataclass(frozen=True, eq=False)
@@ -296,7 +298,7 @@ class Engine:
     @property
     def plans(self) -> tuple[tuple[int, float, float, int], ...]:
         """How to anneal a problem of this size."""
-        return NEAR if self.view.units <= MIDDLE else FAR
+        return NEAR if self.view.units <= MIDDLE else FAR if self.view.units <= LARGE else VAST
 
     def anneal(self, rings: int, width: float, hot: float, sweeps: int) -> bool:
         """Anneal the incumbent's band; False if that is too much work.
@@ -337,7 +339,7 @@ class Engine:
         rings, width, hot, sweeps = self.plans[-1]
         while len(self.view.tail) and not self.done() and self.anneal(rings, width, hot, 2 * sweeps):
             sweeps *= 2
-        if not self.done() and self.zone is not None and self.view.units <= NEIGHBOURHOODS:
+        if not self.done() and self.zone is not None and self.view.units <= LARGE:
             self.neighbourhoods()
 
     def core_exact(self) -> None:
