@@ -1,23 +1,85 @@
 """How far units are apart, and what disperses between them: centroids, pairs within a radius, the decay kernel.
 
-One definition of `median dispersal distance` for all of this module: the distance at which the probability of reaching
+One definition of `median dispersal distance` everywhere: the distance at which the probability of reaching
 is one half, p(d) = exp(-ln 2 * d / median), as in ProtConn (Saura et al. 2017, doi 10.1016/j.ecolind.2016.12.047).
-Zonation's `alpha` (two over the distance) and the median of the two-dimensional exponential kernel are others.
+Zonation's `alpha` (two over the distance) and the median in two dimensions are others: `Dispersal` converts.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from prioritize.errors import ScenarioError
+from prioritize.errors import DataError, ScenarioError
 from prioritize.landscape import Landscape
 from prioritize.place import Grid, Nowhere, Place
 
 EARTH_KM = 6371.0088
+#: median of the gamma distribution of shape 2: (1 + x) exp(-x) = 1/2
+MEDIAN_2D = 1.6783469900166605
 #: more pairs than this take more memory than they are worth (40 bytes a directed edge, and as much in the solver)
 MOST_PAIRS = 5_000_000
+
+
+@dataclass(frozen=True)
+class Dispersal:
+    """p(d) = exp(-rate * d).
+
+    Attributes
+    ----------
+    rate_per_m : float
+        Per metre (or per unit of cost, where links are least costs).
+    """
+
+    rate_per_m: float
+
+    def __post_init__(self) -> None:
+        if not (self.rate_per_m > 0 and math.isfinite(self.rate_per_m)):
+            raise DataError(f"dispersal: rate {self.rate_per_m} per m; a dispersal distance must be above 0 and finite")
+
+    @classmethod
+    def of_probability(cls, distance_m: float, probability: float = 0.5) -> Dispersal:
+        """The kernel whose probability at a distance is given."""
+        if not (distance_m > 0 and math.isfinite(distance_m)):
+            raise DataError(f"dispersal distance {distance_m:g} m; it must be above 0 and finite")
+        if not 0 < probability < 1:
+            raise DataError(f"dispersal probability {probability:g}; it must lie between 0 and 1")
+        return cls(-math.log(probability) / distance_m)
+
+    @classmethod
+    def of_mean(cls, distance_m: float) -> Dispersal:
+        """The kernel whose mean distance in two dimensions is given (Zonation's convention)."""
+        return cls.of_probability(distance_m, math.exp(-2.0))
+
+    @classmethod
+    def of_median_2d(cls, distance_m: float) -> Dispersal:
+        """The kernel whose median distance in two dimensions is given."""
+        return cls.of_probability(distance_m, math.exp(-MEDIAN_2D))
+
+    @property
+    def half_m(self) -> float:
+        """Distance of probability one half."""
+        return math.log(2.0) / self.rate_per_m
+
+    @property
+    def mean_m(self) -> float:
+        """Mean distance of the two-dimensional kernel."""
+        return 2.0 / self.rate_per_m
+
+    @property
+    def median_2d_m(self) -> float:
+        """Median distance of the two-dimensional kernel."""
+        return MEDIAN_2D / self.rate_per_m
+
+    def probability(self, distance_m: np.ndarray | float) -> np.ndarray:
+        """exp(-rate * distance)."""
+        return np.exp(-self.rate_per_m * np.asarray(distance_m, dtype=np.float64))
+
+    def distance(self, probability: float) -> float:
+        """Distance in metres of a probability; infinite for 0."""
+        return -math.log(probability) / self.rate_per_m if probability > 0 else math.inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +170,7 @@ def unit_of(crs: object) -> tuple[bool, float]:
 
 def decay(distance_km: np.ndarray, median_km: float) -> np.ndarray:
     """Probability of dispersing that far: exp(-ln 2 * distance / median)."""
-    return np.exp(-np.log(2.0) / median_km * distance_km)
+    return Dispersal.of_probability(median_km).probability(distance_km)
 
 
 def spread(landscape: Landscape, values: np.ndarray, median_km: float, radius_km: float) -> np.ndarray:

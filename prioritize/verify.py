@@ -124,6 +124,8 @@ def check_bound(
     by_multipliers = summary.get("certified_bound")
     if by_multipliers is not None and program.sign * by_multipliers > proven + 1e-7 * max(1.0, abs(proven)):
         faults.append(f"the certificate proves {program.sign * proven:.10g}, the run claims {by_multipliers:.10g}")
+    if claimed is not None and program.sign * claimed > own + 1e-9 * max(1.0, abs(own)):
+        faults.append(f"the run claims a bound of {claimed:.10g}, better than its own objective {objective:.10g}")
     gap = (own - proven) / abs(own) if own else abs(own - proven)
     text = f"proven within {100 * max(gap, 0.0):.2g} % of the best possible"
     tree = (own - program.sign * claimed) / abs(own) if own and claimed is not None else gap

@@ -218,6 +218,15 @@ def test_a_better_claim_than_the_certificate_proves(copy: Path, capsys: pytest.C
     assert code == 2 and "the run claims" in text
 
 
+def test_a_bound_beyond_the_objective(copy: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = copy / "run" / "summary.json"
+    summary = json.loads(path.read_text())
+    summary["bound"] = 1.02 * summary["objective"]
+    path.write_text(json.dumps(summary))
+    code, text = verdict(copy, capsys)
+    assert code == 2 and "better than its own objective" in text
+
+
 @pytest.mark.slow
 def test_killed_at_any_moment(tmp_path: Path) -> None:
     """What is on disk is no run at all, or a whole one: killed while it solves, and at each file that it writes."""

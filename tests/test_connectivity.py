@@ -19,9 +19,10 @@ from prioritize.connectivity import mesh as meshes
 from prioritize.connectivity.distances import CellGaps, Links, PointGaps, label_patches, links_within
 from prioritize.connectivity.metapopulation import capacity, grid_capacity
 from prioritize.connectivity.migration import Sites, flyway
-from prioritize.connectivity.probability import MEDIAN_2D, Dispersal, path_sums
+from prioritize.connectivity.probability import path_sums
 from prioritize.connectivity.protconn import protconn
 from prioritize.connectivity.smoothing import connectedness, convolve, kernel_weights, smooth
+from prioritize.dispersal import MEDIAN_2D, Dispersal
 from prioritize.errors import DataError
 from prioritize_kernels import patches as kernels
 from tests import naive_connectivity as naive

@@ -25,74 +25,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from prioritize.connectivity.distances import Gaps, Links, PointGaps, links_within, run_spans
+from prioritize.dispersal import Dispersal
 from prioritize.errors import DataError
 from prioritize_kernels import distances as kernels
 
-#: median of the gamma distribution of shape 2: (1 + x) exp(-x) = 1/2
-MEDIAN_2D = 1.6783469900166605
 #: paths less probable than this cannot move a sum by more than 1e-12 of it (see `reach`)
 NEGLIGIBLE = 1e-13
 #: links per node to begin with when the exact paths are sought
 LINKS_TO_BEGIN = 60
-
-
-@dataclass(frozen=True)
-class Dispersal:
-    """p(d) = exp(-rate * d).
-
-    Attributes
-    ----------
-    rate_per_m : float
-        Per metre (or per unit of cost, where links are least costs).
-    """
-
-    rate_per_m: float
-
-    def __post_init__(self) -> None:
-        if not (self.rate_per_m > 0 and math.isfinite(self.rate_per_m)):
-            raise DataError(f"dispersal: rate {self.rate_per_m} per m; a dispersal distance must be above 0 and finite")
-
-    @classmethod
-    def of_probability(cls, distance_m: float, probability: float = 0.5) -> Dispersal:
-        """The kernel whose probability at a distance is given."""
-        if not (distance_m > 0 and math.isfinite(distance_m)):
-            raise DataError(f"dispersal distance {distance_m:g} m; it must be above 0 and finite")
-        if not 0 < probability < 1:
-            raise DataError(f"dispersal probability {probability:g}; it must lie between 0 and 1")
-        return cls(-math.log(probability) / distance_m)
-
-    @classmethod
-    def of_mean(cls, distance_m: float) -> Dispersal:
-        """The kernel whose mean distance in two dimensions is given (Zonation's convention)."""
-        return cls.of_probability(distance_m, math.exp(-2.0))
-
-    @classmethod
-    def of_median_2d(cls, distance_m: float) -> Dispersal:
-        """The kernel whose median distance in two dimensions is given."""
-        return cls.of_probability(distance_m, math.exp(-MEDIAN_2D))
-
-    @property
-    def half_m(self) -> float:
-        """Distance of probability one half."""
-        return math.log(2.0) / self.rate_per_m
-
-    @property
-    def mean_m(self) -> float:
-        """Mean distance of the two-dimensional kernel."""
-        return 2.0 / self.rate_per_m
-
-    @property
-    def median_2d_m(self) -> float:
-        """Median distance of the two-dimensional kernel."""
-        return MEDIAN_2D / self.rate_per_m
-
-    def probability(self, distance_m: np.ndarray | float) -> np.ndarray:
-        """exp(-rate * distance)."""
-        return np.exp(-self.rate_per_m * np.asarray(distance_m, dtype=np.float64))
-
-    def distance(self, probability: float) -> float:
-        """Distance in metres of a probability; infinite for 0."""
-        return -math.log(probability) / self.rate_per_m if probability > 0 else math.inf
 
 
 @dataclass(frozen=True, eq=False)

@@ -144,8 +144,8 @@ def connectedness(
     """PARC-type connectedness over straight lines: how much habitat there is around protected cells.
 
     C_i = sum_j h_j w_ij / sum_j w_ij over the cells j inside, i itself included, w_ij = exp(-rate d_ij); the index is
-    the mean of C over protected cells. The published index measures along least-cost paths (Drielsma et al. 2007, Ecological
-    Modelling 202), so this is of its type, not equal to it.
+    the mean of C over protected cells. The published index measures along least-cost paths (Drielsma et al. 2007,
+    Ecological Modelling 202), so this is of its type, not equal to it.
 
     Parameters
     ----------
