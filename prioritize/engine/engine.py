@@ -21,8 +21,8 @@ from prioritize.progress import Reporter, relative_gap
 #: a wide band of many units starts cooler: there is no time to heal what a hot start breaks
 NEAR = ((0, 0.0, 0.3, 500), (3, 0.0, 0.3, 1000), (1, 1.0, 1.0, 1000), (1, 1.0, 1.0, 8000))
 FAR = ((0, 0.0, 0.3, 500), (3, 0.0, 0.3, 1000), (1, 0.3, 0.3, 1000), (1, 0.3, 0.3, 4000))
-#: at a million units a wide band would need minutes to gain anything; slow annealing near the fractional units does
-VAST = ((0, 0.0, 0.3, 500), (3, 0.0, 0.3, 1000), (6, 0.0, 0.3, 4000))
+#: at a million units a second wide band would take minutes; slow annealing near the fractional units gains a little
+VAST = ((0, 0.0, 0.3, 500), (3, 0.0, 0.3, 1000), (1, 0.3, 0.3, 1000), (6, 0.0, 0.3, 4000))
 #: units up to which NEAR and FAR are the plans, the most that one annealing may try, about the seconds of a proposal
 MIDDLE, LARGE, PROPOSALS, PROPOSAL = 30_000, 300_000, 1_200_000_000, 7e-8
 #: exchanges, where there are no edges: rounds, units added at a time by the two that run at once, later starts
