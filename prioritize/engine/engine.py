@@ -24,7 +24,7 @@ FAR = ((0, 0.0, 0.3, 500), (3, 0.0, 0.3, 1000), (1, 0.3, 0.3, 1000), (1, 0.3, 0.
 #: at a million units a second wide band would take minutes; slow annealing near the fractional units gains a little
 VAST = ((0, 0.0, 0.3, 500), (3, 0.0, 0.3, 1000), (1, 0.3, 0.3, 1000), (6, 0.0, 0.3, 4000))
 #: units up to which NEAR and FAR are the plans, the most that one annealing may try, about the seconds of a proposal
-MIDDLE, LARGE, PROPOSALS, PROPOSAL = 30_000, 300_000, 1_200_000_000, 7e-8
+MIDDLE, LARGE, PROPOSALS, PROPOSAL = 30_000, 300_000, 1_200_000_000, 4.5e-8
 #: exchanges, where there are no edges: rounds, units added at a time by the two that run at once, later starts
 ROUNDS, ADDED, STARTS = 50_000, (8, 20), 10
 #: shares above which a unit is taken when the relaxation is rounded
