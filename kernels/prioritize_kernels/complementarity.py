@@ -90,7 +90,7 @@ def project(start, stop, zones, mandatory, indptr, row, amount, allowed, base, s
     value = 0.0
     for u in range(start, stop):
         first = u * zones
-        total, open_columns = 0.0, 0
+        total = 0.0
         for v in range(first, first + zones):
             x[v], weight[v] = 0.0, 0.0
             if allowed[v]:
@@ -101,7 +101,6 @@ def project(start, stop, zones, mandatory, indptr, row, amount, allowed, base, s
                 weight[v] = 1.0
                 if x[v] > 0.0:
                     total += x[v]
-                    open_columns += 1
         joint[u] = 0.0
         if total > 1.0 or mandatory:
             # lower all by one level until they sum to one (Held, Wolfe & Crowder 1974, 10.1007/BF01580223);
@@ -183,12 +182,21 @@ def edge_change(u, old, new, zone, ptr, other, out, into, mask):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def row_change(old, new, indptr, row, amount, held, least, most, price):
-    """Change of the priced shortfall when column `old` is replaced by column `new` (-1 is none), and whether it fits.
+def shuffled(state):
+    """Next state of xorshift64 (Marsaglia 2003, 10.18637/jss.v008.i14): the same stream on every machine."""
+    state ^= state << np.uint64(13)
+    state ^= state >> np.uint64(7)
+    return state ^ (state << np.uint64(17))
 
-    A move fits if it breaks no upper bound, or brings the broken ones nearer.
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def row_change(old, new, indptr, row, amount, held, least, most, price):
+    """Change of the priced shortfall when column `new` replaces `old` (-1 is none), and whether the rows allow it.
+
+    They do not if it takes more of an upper bound that is or gets broken, or less of a row of infinite price that is or
+    gets short. The change means nothing where they do not.
     """
-    change, fits = 0.0, True
+    change = 0.0
     k, k_end = (0, 0) if old < 0 else (indptr[old], indptr[old + 1])
     m, m_end = (0, 0) if new < 0 else (indptr[new], indptr[new + 1])
     while k < k_end or m < m_end:
@@ -202,11 +210,12 @@ def row_change(old, new, indptr, row, amount, held, least, most, price):
         if r_new == r:
             delta += amount[m]
             m += 1
-        after = held[r] + delta
-        if delta > 0.0 and after > most[r]:
-            fits = False
-        change += price[r] * (max(0.0, least[r] - after) - max(0.0, least[r] - held[r]))
-    return change, fits
+        now = held[r] + delta
+        if (delta > 0.0 and now > most[r]) or (delta < 0.0 and now < least[r] and price[r] == np.inf):
+            return change, False
+        if price[r] < np.inf:
+            change += price[r] * (max(0.0, least[r] - now) - max(0.0, least[r] - held[r]))
+    return change, True
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -347,34 +356,6 @@ def worth(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def soft_change(old, new, indptr, row, amount, held, least, most, price):
-    """Change of what soft rows cost when column `new` replaces `old` (-1 is none), and whether hard rows allow it.
-
-    `price` is infinite in hard rows: a row that is short already may not get shorter.
-    """
-    change = 0.0
-    k, k_end = (0, 0) if old < 0 else (indptr[old], indptr[old + 1])
-    m, m_end = (0, 0) if new < 0 else (indptr[new], indptr[new + 1])
-    while k < k_end or m < m_end:
-        r_old = row[k] if k < k_end else 2147483647
-        r_new = row[m] if m < m_end else 2147483647
-        r = min(r_old, r_new)
-        delta = 0.0
-        if r_old == r:
-            delta -= amount[k]
-            k += 1
-        if r_new == r:
-            delta += amount[m]
-            m += 1
-        now = held[r] + delta
-        if (delta > 0.0 and now > most[r]) or (delta < 0.0 and now < least[r] and price[r] == np.inf):
-            return change, False
-        if price[r] < np.inf:
-            change += price[r] * (max(0.0, least[r] - now) - max(0.0, least[r] - held[r]))
-    return change, True
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
 def drop(
     order, zones, mandatory, indptr, row, amount, allowed, cost, ptr, other, out, into, mask,
     least, most, price, zone, held,
@@ -401,7 +382,7 @@ def drop(
             change += edge_change(u, old, new, zone, ptr, other, out, into, mask)
             if change >= best and before >= 0 and after < 0:
                 continue
-            paid, safe = soft_change(before, after, indptr, row, amount, held, least, most, price)
+            paid, safe = row_change(before, after, indptr, row, amount, held, least, most, price)
             change += paid
             if safe and change < best:
                 best, best_zone = change, new
@@ -434,26 +415,19 @@ def anneal(
     choices = zones if mandatory else zones + 1
     for _ in range(steps):
         heat *= cooling
-        # xorshift64 (Marsaglia 2003, 10.18637/jss.v008.i14): the same stream on every machine
-        state ^= state << np.uint64(13)
-        state ^= state >> np.uint64(7)
-        state ^= state << np.uint64(17)
+        state = shuffled(state)
         u = band[int((state >> np.uint64(11)) % np.uint64(len(band)))]
         old = zone[u]
         if choices == 2 and zones == 1:
             new = -1 if old == 0 else 0
         else:
-            state ^= state << np.uint64(13)
-            state ^= state >> np.uint64(7)
-            state ^= state << np.uint64(17)
+            state = shuffled(state)
             new = int((state >> np.uint64(11)) % np.uint64(choices)) - (choices - zones)
         if new == old or (new >= 0 and not allowed[u * zones + new]):
             continue
         before = u * zones + old if old >= 0 else -1
         after = u * zones + new if new >= 0 else -1
-        state ^= state << np.uint64(13)
-        state ^= state >> np.uint64(7)
-        state ^= state << np.uint64(17)
+        state = shuffled(state)
         # Metropolis, turned round: the draw says how dear a move may be; most are too dear before rows are looked at
         limit = -heat * math.log((float(state >> np.uint64(11)) + 1.0) / 9007199254740993.0)
         change = (cost[after] if after >= 0 else 0.0) - (cost[before] if before >= 0 else 0.0)
@@ -503,21 +477,17 @@ def exchange(
     value, best = 0.0, 0.0
     for turn in range(rounds):
         done, change = 0, 0.0
-        state ^= state << np.uint64(13)
-        state ^= state >> np.uint64(7)
-        state ^= state << np.uint64(17)
+        state = shuffled(state)
         wanted = 1 + int((state >> np.uint64(11)) % np.uint64(most_added))
         for _ in range(wanted):
-            state ^= state << np.uint64(13)
-            state ^= state >> np.uint64(7)
-            state ^= state << np.uint64(17)
+            state = shuffled(state)
             v = order[int((state >> np.uint64(11)) % np.uint64(len(order)))]
             u = v // zones
             old, new = zone[u], v % zones
             if old == new or not allowed[v]:
                 continue
             before = u * zones + old if old >= 0 else -1
-            paid, safe = soft_change(before, v, indptr, row, amount, held, least, most, price)
+            paid, safe = row_change(before, v, indptr, row, amount, held, least, most, price)
             if not safe:
                 continue
             change += paid + cost[v] - (cost[before] if before >= 0 else 0.0)
@@ -533,12 +503,10 @@ def exchange(
             if zone[u] != v % zones:
                 continue
             # one in eight is passed over, so that the same addition does not always end in the same drop
-            state ^= state << np.uint64(13)
-            state ^= state >> np.uint64(7)
-            state ^= state << np.uint64(17)
+            state = shuffled(state)
             if (state >> np.uint64(40)) % np.uint64(8) == 0:
                 continue
-            paid, safe = soft_change(v, -1, indptr, row, amount, held, least, most, price)
+            paid, safe = row_change(v, -1, indptr, row, amount, held, least, most, price)
             if not safe:
                 continue
             paid += edge_change(u, zone[u], -1, zone, ptr, other, out, into, mask) - cost[v]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from prioritize.errors import DataError, ScenarioError
-from prioritize.landscape import Grouping, grouping_of, some
+from prioritize.landscape import Grouping, grouping_of
 from prioritize.place import Grid
 from prioritize.source import LandscapeConfig, Source
 
@@ -151,9 +151,3 @@ def grids_of(source: Source, config: LandscapeConfig, strip_rows: int | None = N
         strip_rows or rows_at_once(columns),
         list(source.notes),
     )
-
-
-def check_same(grids: Grids, shape: tuple[int, int], what: str) -> None:
-    """Refuse an array that does not lie on the grid."""
-    if tuple(shape) != tuple(grids.shape):
-        raise DataError(f"{what}: {some(shape)} cells, but {grids.name} has {some(grids.shape)}")
