@@ -74,8 +74,8 @@ def divergence(view: View, flow: np.ndarray) -> np.ndarray:
     return out.ravel()
 
 
-def objective(view: View, zone: np.ndarray) -> float:
-    """Cost, edges and priced shortfalls of a selection."""
+def objective(view: View, zone: np.ndarray, soft: bool = True) -> float:
+    """Cost, edges and, unless told otherwise, priced shortfalls of a selection."""
     total = view.constant
     held = np.zeros(len(view.lower))
     matrix = dense(view)
@@ -84,9 +84,36 @@ def objective(view: View, zone: np.ndarray) -> float:
             total += view.cost[u * view.zones + zone[u]]
             held += matrix[:, u * view.zones + zone[u]]
     for r in range(len(held)):
-        if np.isfinite(view.price[r]):
+        if soft and np.isfinite(view.price[r]):
             total += view.price[r] * max(0.0, view.lower[r] - held[r])
     for e in range(len(view.tail)):
         near, far = (zone[u] >= 0 and (int(view.mask[e]) >> int(zone[u])) & 1 for u in (view.tail[e], view.head[e]))
         total += view.high[e] * (near and not far) - view.low[e] * (far and not near)
     return float(total)
+
+
+def lack(y: float, price: float, cap: float, width: float) -> float:
+    """Integral of the capped slope from y to where it is zero, by the trapezium rule."""
+    if y >= width:
+        return 0.0
+    points = np.linspace(y, width, 2001)
+    return float(np.trapezoid(np.minimum(cap, price * np.maximum(0.0, 1.0 - points / width)), points))
+
+
+def smoothed(
+    view: View, zone: np.ndarray, price: np.ndarray, cap: np.ndarray, dear: np.ndarray, width: np.ndarray
+) -> float:
+    """Cost, edges and what annealing charges for rows: parabolas, straight on where the slope has reached the cap."""
+    total = objective(view, zone, soft=False)
+    held = view.held(zone)
+    for r in range(len(held)):
+        for y, rate, most in ((held[r] - view.lower[r], price[r], cap[r]), (view.upper[r] - held[r], dear[r], np.inf)):
+            if rate == 0 or y >= width[r]:
+                continue
+            reach = (width[r] - y) / width[r]
+            if rate * reach <= most:
+                total += rate * width[r] * reach**2 / 2
+            else:
+                full = most / rate
+                total += rate * width[r] * full**2 / 2 + most * width[r] * (reach - full)
+    return total

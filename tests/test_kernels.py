@@ -53,7 +53,7 @@ def random_zones(seen: View, seed: int) -> np.ndarray:
 
 @given(program=programs(), seed=st.integers(0, 100))
 def test_view_is_the_program(program: Program, seed: int) -> None:
-    """Objective and feasibility of a view, its parts and its merged units are the Program's."""
+    """Objective and feasibility of a view, and its parts are the Program's."""
     seen = view(program)
     zone = random_zones(seen, seed)
     x = to_vector(program, seen, zone)
@@ -64,11 +64,6 @@ def test_view_is_the_program(program: Program, seed: int) -> None:
     inner = seen.within(part, zone)
     assert inner.objective(zone[part]) == pytest.approx(seen.objective(zone), abs=1e-9)
     assert inner.feasible(zone[part]) == seen.feasible(zone)
-    label = np.arange(seen.units) // 2
-    merged = seen.merge(label.astype(np.int32))
-    few = random_zones(merged, seed) if merged.allowed.any() and not merged.mandatory else None
-    if few is not None:
-        assert merged.objective(few) == pytest.approx(seen.objective(few[label]), abs=1e-9)
 
 
 @given(program=programs(), seed=st.integers(0, 100), heat=st.sampled_from([0.01, 0.3, 5.0]))
@@ -153,6 +148,81 @@ def test_moves(program: Program, seed: int) -> None:
         complementarity.apply_move(u, new, seen.zones, *seen.matrix, zone, held)
         assert naive_kernels.objective(seen, zone) - was == pytest.approx(change, abs=1e-9)
         np.testing.assert_allclose(held, seen.held(zone), atol=1e-9)
+
+
+PRICES = st.tuples(st.floats(0, 5), st.floats(0.1, 10), st.floats(0.01, 5), st.booleans())
+
+
+@given(y=st.floats(-5, 5), terms=PRICES)
+def test_lack(y: float, terms: tuple[float, float, float, bool]) -> None:
+    """What a row lacks costs the integral of the slope, which falls."""
+    price, cap, width, capped = terms
+    cap = cap if capped else np.inf
+    cost = naive_kernels.lack(y, price, cap, width)
+    assert complementarity.lack(y, price, cap, width) == pytest.approx(cost, abs=1e-3 * max(1.0, cost))
+    assert complementarity.slope(y, price, cap, width) >= complementarity.slope(y + 0.1, price, cap, width)
+
+
+@given(program=programs(), seed=st.integers(0, 100))
+def test_eager(program: Program, seed: int) -> None:
+    """The least change of costs, edges and priced amounts among all moves of a unit."""
+    seen = view(program)
+    zone, worth = random_zones(seen, seed), np.random.default_rng(seed).normal(size=4)
+
+    def value(zone: np.ndarray) -> float:
+        return naive_kernels.objective(seen, zone, soft=False) - worth @ seen.held(zone)
+
+    units = np.arange(seen.units, dtype=np.int32)[::2]
+    change = complementarity.eager(
+        units, seen.zones, seen.mandatory, *seen.matrix, seen.allowed, seen.cost, *seen.graph, worth, zone
+    )
+    for u, least in zip(units, change, strict=True):
+        expected = np.inf
+        for new in range(0 if seen.mandatory else -1, seen.zones):
+            if new != zone[u] and (new < 0 or seen.allowed[u * seen.zones + new]):
+                moved = zone.copy()
+                moved[u] = new
+                expected = min(expected, value(moved) - value(zone))
+        assert least == pytest.approx(expected, abs=1e-9)
+
+
+@given(program=programs(), seed=st.integers(0, 100), start=st.integers(0, 3))
+def test_anneal(program: Program, seed: int, start: int) -> None:
+    """All but cold it only goes downhill, to where no single move of an active unit goes further; locks are kept."""
+    seen = view(program)
+    zone = random_zones(seen, seed)
+    before, held = zone.copy(), seen.held(zone)
+    rng = np.random.default_rng(seed)
+    price, dear, width = rng.random(4) * 2, rng.random(4), 0.1 + rng.random(4)
+    price[~np.isfinite(seen.lower)] = dear[~np.isfinite(seen.upper)] = 0.0
+    cap = np.where(np.isfinite(seen.price), seen.price, np.inf)
+    active, closed = np.zeros(seen.units, np.int32), np.zeros(seen.units, np.uint8)
+    first = min(start, seen.units - 1)
+    active[0], closed[first] = first, 1
+    count, tried = complementarity.anneal(
+        active, 1, closed, seen.zones, seen.mandatory, *seen.matrix, seen.allowed, seen.cost, *seen.graph, seen.lower,
+        seen.upper, price, cap, dear, width, 1e-12, 300.0, seed + 1, zone, held,
+    )  # fmt: skip
+
+    def value(zone: np.ndarray) -> float:
+        return naive_kernels.smoothed(seen, zone, price, cap, dear, width)
+
+    tried_units = active[:count]
+    assert tried >= 300 * count and len(set(tried_units.tolist())) == count
+    assert set(np.flatnonzero(zone != before)) <= set(tried_units.tolist())
+    around = {int(w) for u in np.flatnonzero(zone != before) for w in seen.graph[1][seen.ptr[u] : seen.ptr[u + 1]]}
+    assert around <= set(tried_units.tolist())
+    np.testing.assert_allclose(held, seen.held(zone), atol=1e-9)
+    end = value(zone)
+    assert end <= value(before) + 1e-9
+    for u in tried_units:
+        for new in range(0 if seen.mandatory else -1, seen.zones):
+            if new < 0 or seen.allowed[u * seen.zones + new]:
+                moved = zone.copy()
+                moved[u] = new
+                assert value(moved) >= end - 1e-9
+    chosen = np.flatnonzero(zone >= 0)
+    assert np.all(seen.allowed[chosen * seen.zones + zone[chosen]] > 0)
 
 
 def test_nothing_held_is_a_float() -> None:

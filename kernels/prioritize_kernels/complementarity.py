@@ -393,30 +393,93 @@ def drop(
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def anneal(
-    band, zones, mandatory, indptr, row, amount, allowed, cost, ptr, other, out, into, mask,
-    least, most, price, relief, hot, cold, steps, seed, zone, held,
-):  # fmt: skip
-    """Simulated annealing of the band's units, shortfalls at `price`, upper bounds kept.
+def slope(y, price, cap, width):
+    """What one more amount is worth in a row that holds `y` more than it must; see `anneal`."""
+    return min(cap, price * max(0.0, 1.0 - y / width))
 
-    `relief` (V,): the most that a column's amounts can take off the priced shortfall.
 
-    Temperature falls geometrically from `hot` to `cold` over `steps` proposals (Kirkpatrick, Gelatt & Vecchi 1983,
-    10.1126/science.220.4598.671; Marxan's search, with prices from the dual instead of a penalty factor by hand).
+@njit(cache=True, nogil=True, error_model="numpy")
+def lack(y, price, cap, width):
+    """What a row costs that holds `y` more than it must: the integral of `slope` from y on; see `anneal`."""
+    if y >= width or price <= 0.0:
+        return 0.0
+    steep = width * (1.0 - cap / price)
+    t = 1.0 - max(y, steep) / width
+    return 0.5 * price * width * t * t + cap * (steep - y) if y < steep else 0.5 * price * width * t * t
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def eager(units, zones, mandatory, indptr, row, amount, allowed, cost, ptr, other, out, into, mask, worth, zone):
+    """Least change of the objective by a move of each of some units (n,), amounts at `worth` (R,).
 
     Returns
     -------
-    int
-        Number of moves made.
+    (n,) float64
+        Infinite where no move is allowed.
+    """
+    change = np.full(len(units), np.inf)
+    for i, u in enumerate(units):
+        old = zone[u]
+        base = 0.0
+        if old >= 0:
+            base = cost[u * zones + old]
+            for k in range(indptr[u * zones + old], indptr[u * zones + old + 1]):
+                base -= worth[row[k]] * amount[k]
+        for new in range(0 if mandatory else -1, zones):
+            v = u * zones + new
+            if new == old or (new >= 0 and not allowed[v]):
+                continue
+            here = edge_change(u, old, new, zone, ptr, other, out, into, mask) - base
+            if new >= 0:
+                here += cost[v]
+                for k in range(indptr[v], indptr[v + 1]):
+                    here -= worth[row[k]] * amount[k]
+            change[i] = min(change[i], here)
+    return change
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def anneal(
+    active, count, closed, zones, mandatory, indptr, row, amount, allowed, cost, ptr, other, out, into, mask,
+    least, most, price, cap, dear, width, heat, sweeps, seed, zone, held,
+):  # fmt: skip
+    """Simulated annealing at one temperature, of the units that may well move there.
+
+    Metropolis' rule (Kirkpatrick, Gelatt & Vecchi 1983, 10.1126/science.220.4598.671; Marxan's search, with prices
+    from the dual instead of a penalty factor by hand). A row is priced as in an augmented Lagrangian (Rockafellar 1974,
+    10.1137/0312021): an amount is worth `price` where the row holds what it must, less above and more below, by
+    another `price` each `width`, never below 0 and never above `cap`; at the upper bound it costs `dear`. With a kink
+    at the bound instead of the slope (nothing above, a fixed penalty below) the search ends twice as far from the best.
+
+    Parameters
+    ----------
+    active : (n,) int32, in and out
+        The first `count` are the units to try. Neighbours of what moves are added behind them.
+    closed : (U,) uint8, in and out
+        0 for units that may be added.
+    price, cap, dear, width : (R,) float64
+        No cap is infinite; no upper bound has 0 in `dear`.
+    heat : float
+        Temperature, in units of cost.
+    sweeps : float
+        Proposals per active unit.
+
+    Returns
+    -------
+    (int, int)
+        Number of active units, and of proposals made.
     """
     state = np.uint64(seed) * np.uint64(2654435769) + np.uint64(88172645463325252)
-    cooling = (cold / hot) ** (1.0 / max(1, steps))
-    heat, moves = hot, 0
     choices = zones if mandatory else zones + 1
-    for _ in range(steps):
-        heat *= cooling
+    worth = np.empty(len(least))
+    for r in range(len(least)):
+        worth[r] = slope(held[r] - least[r], price[r], cap[r], width[r])
+        worth[r] -= slope(most[r] - held[r], dear[r], np.inf, width[r])
+    tried = 0
+    while tried < sweeps * count:
+        tried += 1
         state = shuffled(state)
-        u = band[int((state >> np.uint64(11)) % np.uint64(len(band)))]
+        u = active[int((state >> np.uint64(11)) % np.uint64(count))]
         old = zone[u]
         if choices == 2 and zones == 1:
             new = -1 if old == 0 else 0
@@ -425,40 +488,73 @@ def anneal(
             new = int((state >> np.uint64(11)) % np.uint64(choices)) - (choices - zones)
         if new == old or (new >= 0 and not allowed[u * zones + new]):
             continue
-        before = u * zones + old if old >= 0 else -1
-        after = u * zones + new if new >= 0 else -1
         state = shuffled(state)
-        # Metropolis, turned round: the draw says how dear a move may be; most are too dear before rows are looked at
+        # Metropolis turned round: the draw says how dear a move may be
         limit = -heat * math.log((float(state >> np.uint64(11)) + 1.0) / 9007199254740993.0)
-        change = (cost[after] if after >= 0 else 0.0) - (cost[before] if before >= 0 else 0.0)
-        change += edge_change(u, old, new, zone, ptr, other, out, into, mask)
-        if change - (relief[after] if after >= 0 else 0.0) > limit:
+        change = edge_change(u, old, new, zone, ptr, other, out, into, mask)
+        k, k_end, m, m_end = 0, 0, 0, 0
+        if old >= 0:
+            change -= cost[u * zones + old]
+            k, k_end = indptr[u * zones + old], indptr[u * zones + old + 1]
+        if new >= 0:
+            change += cost[u * zones + new]
+            m, m_end = indptr[u * zones + new], indptr[u * zones + new + 1]
+        # what rows cost is convex, so its slope bounds the change from below: most moves are too dear already
+        hope = change
+        for i in range(k, k_end):
+            hope += worth[row[i]] * amount[i]
+        for i in range(m, m_end):
+            hope -= worth[row[i]] * amount[i]
+        if hope > limit:
             continue
-        short, fits = row_change(before, after, indptr, row, amount, held, least, most, price)
-        if not fits or change + short > limit:
+        while k < k_end or m < m_end:
+            r_old = row[k] if k < k_end else 2147483647
+            r_new = row[m] if m < m_end else 2147483647
+            r = min(r_old, r_new)
+            delta = 0.0
+            if r_old == r:
+                delta -= amount[k]
+                k += 1
+            if r_new == r:
+                delta += amount[m]
+                m += 1
+            y, room = held[r] - least[r], most[r] - held[r]
+            change += lack(y + delta, price[r], cap[r], width[r]) - lack(y, price[r], cap[r], width[r])
+            change += lack(room - delta, dear[r], np.inf, width[r]) - lack(room, dear[r], np.inf, width[r])
+        if change > limit:
             continue
         apply_move(u, new, zones, indptr, row, amount, zone, held)
-        moves += 1
-    return moves
+        for v in (u * zones + old if old >= 0 else -1, u * zones + new if new >= 0 else -1):
+            if v >= 0:
+                for i in range(indptr[v], indptr[v + 1]):
+                    r = row[i]
+                    worth[r] = slope(held[r] - least[r], price[r], cap[r], width[r])
+                    worth[r] -= slope(most[r] - held[r], dear[r], np.inf, width[r])
+        for i in range(ptr[u], ptr[u + 1]):
+            if not closed[other[i]]:
+                closed[other[i]] = 1
+                active[count] = other[i]
+                count += 1
+    return count, tried
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def exchange(
     order, zones, indptr, row, amount, allowed, cost, ptr, other, out, into, mask,
-    least, most, price, most_added, patience, rounds, seed, zone, held,
+    least, most, price, most_changed, patience, rounds, seed, zone, held,
 ):  # fmt: skip
-    """Add a few units that are almost worth it, drop all that this makes redundant; keep the change if it pays.
+    """Change a few units that are almost indifferent, drop what this makes redundant, take what it makes room for.
 
-    A local search for covering rows that are dense, where single moves are never feasible and never pay: what one
-    unit frees is spread over a hundred rows. Record-to-record travel (Dueck 1993, 10.1006/jcph.1993.1010):
-    what ends within a falling distance of the best is kept too.
+    A local search where single moves are never feasible or never pay: what one unit frees is spread over all its rows,
+    and a budget is always spent. Record-to-record travel (Dueck 1993, 10.1006/jcph.1993.1010): what ends within a
+    falling distance of the best is kept too.
 
     Parameters
     ----------
     order : (n,) int32
-        Columns that may move, the dearest (by reduced cost) first: the order in which they are dropped.
-    most_added : int
-        Up to so many are added at a time.
+        Columns that may move, the dearest (by reduced cost) first: dropped in this order, taken in the other.
+    most_changed : int
+        Up to so many are changed at a time.
     patience : float
         First distance from the best, in units of cost; falls to zero.
     rounds : int
@@ -471,54 +567,63 @@ def exchange(
         Change of the objective, not above zero.
     """
     state = np.uint64(seed) * np.uint64(2654435769) + np.uint64(88172645463325252)
-    log_column = np.empty(len(order) + most_added, np.int32)
-    log_zone = np.empty(len(order) + most_added, np.int8)
+    log_column = np.empty(2 * len(order) + most_changed, np.int32)
+    log_zone = np.empty(2 * len(order) + most_changed, np.int8)
     best_zone, best_held = zone.copy(), held.copy()
     value, best = 0.0, 0.0
+    soft = False
+    for r in range(len(price)):
+        if 0.0 < price[r] < np.inf:
+            soft = True
     for turn in range(rounds):
         done, change = 0, 0.0
         state = shuffled(state)
-        wanted = 1 + int((state >> np.uint64(11)) % np.uint64(most_added))
+        wanted = 1 + int((state >> np.uint64(11)) % np.uint64(most_changed))
         for _ in range(wanted):
             state = shuffled(state)
             v = order[int((state >> np.uint64(11)) % np.uint64(len(order)))]
             u = v // zones
             old, new = zone[u], v % zones
-            if old == new or not allowed[v]:
-                continue
+            if old == new:
+                new = -1
             before = u * zones + old if old >= 0 else -1
-            paid, safe = row_change(before, v, indptr, row, amount, held, least, most, price)
+            after = u * zones + new if new >= 0 else -1
+            paid, safe = row_change(before, after, indptr, row, amount, held, least, most, price)
             if not safe:
                 continue
-            change += paid + cost[v] - (cost[before] if before >= 0 else 0.0)
+            change += paid + (cost[after] if after >= 0 else 0.0) - (cost[before] if before >= 0 else 0.0)
             change += edge_change(u, old, new, zone, ptr, other, out, into, mask)
             log_column[done], log_zone[done] = u, old
             done += 1
             apply_move(u, new, zones, indptr, row, amount, zone, held)
         if done == 0:
             continue
-        added = done
-        for v in order:
+        changed = done
+        # adding pays alone only where shortfalls are priced
+        for i in range(2 * len(order) if soft else len(order)):
+            v = order[i] if i < len(order) else order[2 * len(order) - 1 - i]
             u = v // zones
-            if zone[u] != v % zones:
+            taken = zone[u] == v % zones
+            if taken != (i < len(order)) or (not taken and zone[u] >= 0):
                 continue
-            # one in eight is passed over, so that the same addition does not always end in the same drop
+            # one in eight is passed over, so that the same change does not always end in the same selection
             state = shuffled(state)
             if (state >> np.uint64(40)) % np.uint64(8) == 0:
                 continue
-            paid, safe = row_change(v, -1, indptr, row, amount, held, least, most, price)
+            old, new = zone[u], -1 if taken else v % zones
+            paid, safe = row_change(
+                v if taken else -1, -1 if taken else v, indptr, row, amount, held, least, most, price
+            )
             if not safe:
                 continue
-            paid += edge_change(u, zone[u], -1, zone, ptr, other, out, into, mask) - cost[v]
+            paid += edge_change(u, old, new, zone, ptr, other, out, into, mask) + (-cost[v] if taken else cost[v])
             if paid >= 0.0:
                 continue
             change += paid
-            log_column[done], log_zone[done] = u, zone[u]
+            log_column[done], log_zone[done] = u, old
             done += 1
-            apply_move(u, -1, zones, indptr, row, amount, zone, held)
-            if done == len(log_column):
-                break
-        if done > added and value + change <= best + patience * (1.0 - turn / rounds):
+            apply_move(u, new, zones, indptr, row, amount, zone, held)
+        if done > changed and value + change <= best + patience * (1.0 - turn / rounds):
             value += change
             if value < best - 1e-12:
                 best = value

@@ -1,22 +1,32 @@
-"""Selections that meet every hard row: rounding, greedy repair, annealing in the band, and dropping what is redundant.
+"""Selections that meet every hard row: rounding, greedy repair, annealing, and dropping what is redundant.
 
 A selection is `zone` (U,) int8: the zone of each unit of a View, -1 for none.
 """
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 from scipy import sparse
 
 from prioritize.engine.bound import Dual, Stop, paid
-from prioritize.engine.view import together
 from prioritize_kernels import complementarity as kernels
 
-#: from this many units on, a band is annealed in two lanes at once (a fixed number: the same bytes on any number of
-#: cores), block by block and in more epochs. Measured at 1e5 units and 1,000 sweeps: one search over the whole band
-#: ends 0.63 % above the bound after 20 s (it misses the cache), two lanes in blocks 0.55 % after 5 s, four or eight
-#: lanes 0.8 %: a lane may only give up its part of what the rows can spare.
-WIDE, LANES, BLOCK, EPOCHS = 20_000, 2, 8192, 200
+#: annealing: first temperature, in typical costs, of a program of HOT[1] units (it falls with the sixth root of their
+#: number: the larger, the better the rounded relaxation, and the more a hot start breaks), last temperature, and steps
+HOT, COLD, EPOCHS = (0.2, 10_000), 0.008, 100
+#: by how much all is cooler where there are no edges, whose costs single moves have to climb over
+COOL = 1 / 15
+#: how many temperatures dear a move may be for its unit to be tried (most units are far from any change and rest: 10 to
+#: 20 times the speed), and how many epochs long units REFRESH times as far are not looked at
+REACH, REFRESH = 7.0, 10
+#: over how wide a span of held amounts the worth of a row's amounts falls to nothing, at first in typical deviations of
+#: a random half of its units (of 1e4 to 1e6 units about this was best), at last in mean amounts; and by what factor
+#: rows are priced at last
+WIDE, NARROW, FIRM = 0.4, 0.1, 3.0
+#: spread, in typical costs, of a random draw of units whose move costs little
+DRAWN = 0.05
 
 
 class Workshop:
@@ -41,6 +51,17 @@ class Workshop:
         hard = np.where(np.isfinite(view.lower), np.maximum(dual.price, 0.05 * common / size), 0.0)
         self.soft = np.isfinite(view.price) & np.isfinite(view.lower)
         self.relief = np.where(self.soft, view.price, hard)
+        # what annealing pays for amounts at their lower and upper bounds
+        self.asked = np.minimum(hard, view.price)
+        self.firm = np.where(self.soft & (self.asked > 0), view.price / np.where(self.asked > 0, self.asked, 1.0), FIRM)
+        limit = np.where(np.isfinite(view.upper) & (view.upper != 0), np.abs(view.upper), 1.0)
+        self.dear = np.where(np.isfinite(view.upper), np.maximum(-dual.price, 0.05 * common / limit), 0.0)
+        # of each row's amounts: deviation of the sum of a random half, and mean
+        count, total, squares = (
+            np.bincount(view.row, weight, len(view.lower)) for weight in (None, np.abs(view.amount), view.amount**2)
+        )
+        self.narrow = NARROW * np.where(total > 0, total, 1.0) / np.maximum(1.0, count)
+        self.wide = np.maximum(self.narrow, WIDE * np.sqrt(squares))
         self.strict = np.where(self.soft, view.price, np.where(np.isfinite(view.lower), np.inf, 0.0))
         self.scarce = np.where(np.isfinite(view.upper), np.maximum(0.0, -dual.price), 0.0)
         # while it anneals, a budget has its price too: what is given up pays for what is taken later
@@ -81,6 +102,20 @@ class Workshop:
             amount = taken[[r]].toarray().ravel()
             zone[chosen[(np.cumsum(amount) > most) & (amount > 0)]] = -1
 
+    def trim(self, zone: np.ndarray) -> None:
+        """Give up what is worth least, in rows above their upper bound, until these are kept."""
+        view, held = self.view, self.view.held(zone)
+        if view.mandatory or not (held > self.most).any():
+            return
+        matrix = sparse.csc_array((view.amount, view.row, view.indptr), shape=(len(view.lower), len(view.cost)))
+        for r in np.flatnonzero(held > self.most):
+            chosen = np.flatnonzero(zone >= 0).astype(np.int32)
+            amount = matrix[:, chosen * view.zones + zone[chosen]][[r]].toarray().ravel()
+            chosen, amount = chosen[amount > 0], amount[amount > 0]
+            order = np.argsort(self.eager(chosen, zone, self.asked) / amount, kind="stable")
+            enough = np.searchsorted(np.cumsum(amount[order]), view.held(zone)[r] - self.most[r]) + 1
+            zone[chosen[order[:enough]]] = -1
+
     def fill(self, zone: np.ndarray) -> None:
         """Meet the hard rows, then buy what pays in soft ones."""
         view = self.view
@@ -107,132 +142,97 @@ class Workshop:
             if not moved:
                 break
 
-    def anneal(
-        self,
-        zone: np.ndarray,
-        band: np.ndarray,
-        sweeps: int,
-        hot: float,
-        seed: int,
-        stop: Stop = lambda: False,
-        firm: tuple[float, float] = (1.0, 10.0),
-    ) -> None:
-        """Anneal the units of the band from `hot` typical costs down to a hundredth of it.
+    def anneal(self, zone: np.ndarray, sweeps: float, seed: int, stop: Stop = lambda: False) -> tuple[int, float]:
+        """Anneal the units that may well move at each temperature; returns the number of proposals and their seconds.
 
-        A shortfall of a hard row costs its price times a factor that rises from firm[0] to firm[1] as it cools:
-        loose at first, so that the search crosses the boundary of what is feasible, and all but hard at the end.
+        Rows are priced loosely at first, so that the search crosses the edge of what is feasible, and firmly at last
+        (see `kernels.anneal`), but are not sure to be met: `finish` sees to that.
         """
-        if not len(band):
-            return
         view = self.view
-        epochs = 20 if len(band) < WIDE else EPOCHS
-        cooling = 100.0 ** (-1.0 / epochs)
-        soft, hard = np.where(self.soft, view.price, 0.0), np.where(self.soft, 0.0, self.relief)
-        soft_relief, hard_relief = paid(view, soft), paid(view, hard)
-        seams = [self.lanes(band, shift / 3) for shift in range(3)]
-        for epoch in range(epochs):
+        unit = self.unit if len(view.tail) else COOL * self.unit
+        hot = max(COLD, HOT[0] * (HOT[1] / view.units) ** (1 / 6))
+        cap = np.where(self.soft, view.price, np.inf)
+        every = np.arange(view.units, dtype=np.int32)
+        active, near, tried = np.empty(view.units, np.int32), np.zeros(view.units, bool), 0
+        seconds = 0.0
+        for epoch in range(EPOCHS):
             if stop():
                 break
-            factor = firm[0] * (firm[1] / firm[0]) ** (epoch / (epochs - 1))
-            prices = soft + factor * hard, soft_relief + factor * hard_relief
-            top = hot * self.unit * cooling**epoch
-            lanes = seams[epoch % 3] if epoch < 0.8 * epochs else [band]
-            blocks = [
-                np.array_split(lane, max(1, len(lane) // BLOCK)) if len(band) >= WIDE else [lane] for lane in lanes
-            ]
-            self.sweep(zone, blocks, sweeps / epochs, *prices, top, top * cooling, seed * epochs + epoch)
+            done = epoch / (EPOCHS - 1)
+            heat = unit * hot * (COLD / hot) ** done
+            width = self.wide * (self.narrow / self.wide) ** done
+            price = self.asked * self.firm**done
+            held = view.held(zone)
+            dear = self.dear * FIRM**done
+            worth = np.minimum(cap, price * np.maximum(0.0, 1.0 - (held - self.least) / width))
+            worth -= dear * np.maximum(0.0, 1.0 - (self.most - held) / width)
+            units = every if epoch % REFRESH == 0 else every[near]
+            change = self.eager(units, zone, worth)
+            near[units] = change < REFRESH * REACH * heat
+            first = units[change < REACH * heat]
+            closed = np.zeros(view.units, np.uint8)
+            closed[first] = 1
+            active[: len(first)] = first
+            began = time.perf_counter()
+            count, number = kernels.anneal(
+                active, len(first), closed, view.zones, view.mandatory, *view.matrix, view.allowed, view.cost,
+                *view.graph, self.least, self.most, price, cap, dear, width, heat, sweeps / EPOCHS,
+                seed * EPOCHS + epoch + 1, zone, held,
+            )  # fmt: skip
+            seconds += time.perf_counter() - began
+            near[active[:count]] = True
+            tried += number
+        return tried, seconds
 
-    def sweep(
-        self, zone: np.ndarray, blocks: list[list[np.ndarray]], sweeps: float, price: np.ndarray, relief: np.ndarray,
-        hot: float, cold: float, seed: int,
-    ) -> None:  # fmt: skip
-        """One epoch: each lane's blocks in turn, the lanes at once.
+    def eager(self, units: np.ndarray, zone: np.ndarray, worth: np.ndarray) -> np.ndarray:
+        """Least change of the objective by a move of each of some units (n,), amounts at `worth` (R,)."""
+        view = self.view
+        return kernels.eager(
+            units, view.zones, view.mandatory, *view.matrix, view.allowed, view.cost, *view.graph, worth, zone
+        )
 
-        A lane has its part of what the rows can spare, and knows nothing of the others until the next epoch.
-        """
-        view, held, lanes = self.view, self.view.held(zone), len(blocks)
-        least, most = held - (held - self.least) / lanes, held + (self.most - held) / lanes
+    def exchange(self, zone: np.ndarray, units: int, rounds: int, added: int, seed: int) -> None:
+        """Add up to `added` units at a time and drop what that makes redundant, among those whose move costs least.
 
-        def one(k: int) -> None:
-            own = held.copy()
-            for number, block in enumerate(blocks[k]):
-                if len(block):
-                    kernels.anneal(
-                        block.astype(np.int32), view.zones, view.mandatory, *view.matrix, view.allowed, self.guide,
-                        *view.graph, least, most, price, relief, hot, cold, max(1, int(sweeps * len(block))),
-                        (seed * lanes + k) * len(blocks[k]) + number + 1, zone, own,
-                    )  # fmt: skip
-
-        if lanes == 1:
-            one(0)  # threads that wait for threads of their own pool may wait for ever
-        else:
-            together(one, range(lanes))
-
-    def lanes(self, band: np.ndarray, shift: float) -> list[np.ndarray]:
-        """Parts of a wide band that threads may anneal at once: no unit of one touches a unit of another.
-
-        Units at the seams rest; with another shift (0 to 1) the seams lie elsewhere.
-        """
-        if len(band) < WIDE:
-            return [band]
-        parts = np.array_split(np.roll(band, int(shift * len(band) / LANES)), LANES)
-        lane = np.full(self.view.units, -1, np.int8)
-        for k, part in enumerate(parts):
-            lane[part] = k
-        near, far = lane[self.view.tail], lane[self.view.head]
-        seam = (near != far) & (near >= 0) & (far >= 0)
-        lane[self.view.tail[seam]] = lane[self.view.head[seam]] = -1
-        return [part[lane[part] == k] for k, part in enumerate(parts)]
-
-    def exchange(self, zone: np.ndarray, rounds: int, added: int, seed: int, most: int = 1000) -> None:
-        """Add up to `added` units at a time and drop what that makes redundant, among columns of small reduced cost.
-
-        At most `most` columns: each round looks at all of them. A patience of 0.05 to 0.1 typical costs did best on
-        1e4 units with 100 and with 400 rows (0.2 a tenth worse, 0.4 a quarter), and 1,000 columns better than 2,000.
+        Each round looks at all of these units, so there are few. Patience of 0.05 to 0.1 typical costs did best on 1e4
+        and 1e5 units with and without edges, 100 and 400 rows (0.3 a tenth worse, 1 worse still).
         """
         view = self.view
-        size = np.abs(self.reduced)
-        size[view.allowed == 0] = np.inf
-        near = np.flatnonzero(size < 0.1 * self.unit)
-        if len(near) > most:
-            near = near[np.argsort(size[near], kind="stable")[:most]]
-        if not len(near) or view.mandatory:
+        if view.mandatory or not view.units:
             return
-        order = near[np.argsort(-self.reduced[near], kind="stable")].astype(np.int32)
+        near = self.cheapest(zone, units)
+        columns = (near[:, None] * view.zones + np.arange(view.zones)).ravel()
+        columns = columns[view.allowed[columns] > 0]
+        order = columns[np.argsort(-self.reduced[columns], kind="stable")].astype(np.int32)
         kernels.exchange(
             order, view.zones, *view.matrix, view.allowed, view.cost, *view.graph, self.least, self.most, self.strict,
             added, 0.1 * self.unit, rounds, seed, zone, view.held(zone),
         )  # fmt: skip
 
+    def cheapest(
+        self, zone: np.ndarray, count: int, rng: np.random.Generator | None = None, first: np.ndarray | None = None
+    ) -> np.ndarray:
+        """The units (count,) whose cheapest move costs least, in ascending order.
+
+        With `rng` a random draw of such; those of `first` (U,) bool before all others.
+        """
+        change = self.eager(np.arange(len(zone), dtype=np.int32), zone, self.asked - self.dear)
+        if rng is not None:
+            change += rng.exponential(DRAWN * self.unit, len(change))
+        order = np.argsort(change, kind="stable")
+        if first is not None:
+            order = order[np.argsort(~first[order], kind="stable")]
+        return np.sort(order[:count])
+
     def finish(self, zone: np.ndarray) -> None:
         """Repair, then drop: what comes out meets every hard row that repair could meet."""
+        self.trim(zone)
         self.fill(zone)
         if self.guide is not self.view.cost:
             for _ in range(3):
                 self.drop(zone, self.guide)
                 self.fill(zone)
         self.drop(zone, self.view.cost)
-
-    def band(self, share: np.ndarray, rings: int, width: float = 0.0, zone: np.ndarray | None = None) -> np.ndarray:
-        """Units worth moving: fractional ones and `rings` of neighbours around them.
-
-        With a width, also units that are within `width` typical costs of changing, and the outline of `zone`: many
-        more, worth their time on small problems only (at 1e5 units: 14 times the band for a twentieth of the gap).
-        """
-        view = self.view
-        grid = share.reshape(view.units, view.zones)
-        inside: np.ndarray = np.any((grid > 0.01) & (grid < 0.99), axis=1)
-        if width:
-            inside |= (np.abs(self.reduced.reshape(grid.shape)) < width * self.unit).any(axis=1)
-        if zone is not None and width:
-            border = zone[view.tail] != zone[view.head]
-            inside[view.tail[border]] = inside[view.head[border]] = True
-        for _ in range(rings):
-            wider = inside.copy()
-            wider[view.tail] |= inside[view.head]
-            wider[view.head] |= inside[view.tail]
-            inside = wider
-        return np.flatnonzero(inside)
 
 
 def reduced_costs(dual: Dual) -> np.ndarray:

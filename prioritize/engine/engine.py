@@ -11,24 +11,26 @@ from threadpoolctl import threadpool_limits
 
 from prioritize.engine import core
 from prioritize.engine.bound import Dual, Flows, price_rows, sample_prices
-from prioritize.engine.construct import WIDE, Workshop, reduced_costs
+from prioritize.engine.construct import Workshop, reduced_costs
 from prioritize.engine.dual import Multipliers, dual_value
 from prioritize.engine.view import View, decided, to_flows, to_vector, together, view
 from prioritize.program import Program
 from prioritize.progress import Reporter, relative_gap
 
-#: annealing: (rings around the fractional units, width in typical costs, first temperature, sweeps), cheapest first;
-#: a wide band of many units starts cooler: there is no time to heal what a hot start breaks
-NEAR = ((0, 0.0, 0.3, 500), (3, 0.0, 0.3, 1000), (1, 1.0, 1.0, 1000), (1, 1.0, 1.0, 8000))
-FAR = ((0, 0.0, 0.3, 500), (3, 0.0, 0.3, 1000), (1, 0.3, 0.3, 1000), (1, 0.3, 0.3, 4000))
-#: at a million units a second wide band would take minutes; slow annealing near the fractional units gains a little
-VAST = ((0, 0.0, 0.3, 500), (3, 0.0, 0.3, 1000), (1, 0.3, 0.3, 1000), (6, 0.0, 0.3, 4000))
-#: units up to which NEAR and FAR are the plans, the most that one annealing may try, about the seconds of a proposal
-MIDDLE, LARGE, PROPOSALS, PROPOSAL = 30_000, 300_000, 1_200_000_000, 7e-8
-#: exchanges, where there are no edges: rounds, units added at a time by the two that run at once, later starts
-ROUNDS, ADDED, STARTS = 50_000, (8, 20), 10
+#: annealing: sweeps of the first, by how much each later one is longer, sweeps that end what is done without `polish`,
+#: and proposals beyond which none is begun where no time is set
+SWEEPS, LONGER, ENOUGH, PROPOSALS, SHARE = 500, 4, 8000, 3e9, 0.5
+#: units up to which there is time for all levels and neighbourhoods, and prices need no finer end
+LARGE = 300_000
+#: exchanges after annealing: units in a program of so many (growing with its fourth root), rounds, units added at a
+#: time, times at most (once after less than ENOUGH sweeps)
+SWAPPED, SWAPS, AT_A_TIME, AGAIN = (300, 10_000), 100_000, 10, 4
+#: where there are no edges: units, rounds, units added at a time by the two that run at once, later starts
+ALONE, ROUNDS, ADDED, STARTS = 1000, 50_000, (8, 20), 10
 #: shares above which a unit is taken when the relaxation is rounded
 LEVELS = (0.5, 0.65, 0.35, 0.8, 0.2)
+#: selections that are kept to be crossed with the best
+POOL = 6
 #: columns that branch and cut takes whole
 CORE = 4000
 
@@ -120,6 +122,8 @@ class Engine:
         self.ends = np.inf if seconds is None else time.perf_counter() + seconds
         self.zone: np.ndarray | None = None
         self.objective, self.bound, self.proof = np.inf, -np.inf, "multipliers"
+        self.size, self.tried = 600.0, 0
+        self.others: list[np.ndarray] = []
 
     # -- state -------------------------------------------------------------------------------------------------------
 
@@ -184,6 +188,7 @@ class Engine:
             self.route(self.construct)
         if self.zone is None:
             self.construct()
+        self.refine()
         if self.polish and not self.done():
             self.decide()
         return self.result(self.multipliers())
@@ -265,7 +270,7 @@ class Engine:
     def construct(self) -> None:
         """Round at several levels, repair, drop, and anneal the best."""
         shop = self.shop = Workshop(self.dual)
-        for level in LEVELS:
+        for level in LEVELS if self.view.units <= LARGE else LEVELS[:2]:
             if self.zone is not None and self.done():
                 return
             zone = shop.round(self.share, level)
@@ -273,60 +278,91 @@ class Engine:
             if self.offer(zone):
                 self.report(f"rounded at {level}")
         if not len(self.view.tail):
-            # measured without edges: annealing moves one unit at a time and finds nothing that exchanges do not
             self.exchange(self.zone, 0)
             return
-        for plan in self.plans:
-            if self.done() or self.zone is None:
-                return
-            self.anneal(*plan)
+        if not self.done() and self.zone is not None:
+            self.anneal(self.first)
 
     def exchange(self, base: np.ndarray | None, start: int) -> None:
-        """Exchange columns of small reduced cost, two searches at once, and keep the better."""
+        """Exchange units whose move costs little, two searches at once, and keep the better; at later starts anneal."""
         if base is None or self.done():
             return
 
         def one(added: int) -> np.ndarray:
             zone = base.copy()
-            self.shop.exchange(zone, ROUNDS, added, self.seed + 100 * start + added)
+            if start:
+                self.shop.anneal(zone, ENOUGH, self.seed + 100 * start + added, self.over)
+                self.shop.finish(zone)
+            self.shop.exchange(zone, ALONE, ROUNDS, added, self.seed + 100 * start + added)
             self.shop.finish(zone)
             return zone
 
-        if any([self.offer(zone) for zone in together(one, ADDED)]):
-            self.report("exchanged columns")
+        found = together(one, ADDED)
+        self.others += found
+        if any([self.offer(zone) for zone in found]):
+            self.report("exchanged units")
 
     @property
     def fine(self) -> float:
         """How far prices are cooled: at a million units sharper shares round better (0.140 %, not 0.152 %)."""
         return min(self.gap, 1e-4) if self.view.units > LARGE else self.gap
 
-    @property
-    def plans(self) -> tuple[tuple[int, float, float, int], ...]:
-        """How to anneal a problem of this size."""
-        return NEAR if self.view.units <= MIDDLE else FAR if self.view.units <= LARGE else VAST
+    def anneal(self, sweeps: float) -> np.ndarray:
+        """Anneal the best selection and keep what is better; returns the best that came out, better or not.
 
-    def anneal(self, rings: int, width: float, hot: float, sweeps: int) -> bool:
-        """Anneal the incumbent's band; False if that is too much work.
-
-        A small band from two seeds at once, of which the better is kept; a wide one once, in lanes.
+        Two seeds at once (always two: the same bytes on any number of cores).
         """
         shop, base = self.shop, self.zone
         assert base is not None
-        band = shop.band(self.share, rings, width, base)
-        proposals = sweeps * len(band)
-        if proposals > PROPOSALS or proposals * PROPOSAL > self.ends - time.perf_counter():
-            return False
+        began = time.perf_counter()
+        swapped = int(SWAPPED[0] * (self.view.units / SWAPPED[1]) ** 0.25)
 
-        def one(seed: int) -> np.ndarray:
+        def one(seed: int) -> tuple[int, float, np.ndarray]:
             zone = base.copy()
-            shop.anneal(zone, band, sweeps, hot, seed, self.over)
+            tried, seconds = shop.anneal(zone, sweeps, seed, self.over)
             shop.finish(zone)
-            return zone
+            value = shop.view.objective(zone)
+            for turn in range(AGAIN if sweeps >= ENOUGH else 1):
+                if self.over():
+                    break
+                shop.exchange(zone, swapped, SWAPS, AT_A_TIME, seed + turn)
+                shop.finish(zone)
+                last, value = value, shop.view.objective(zone)
+                if value >= last:
+                    break
+            return tried, seconds, zone
 
-        found = [one(self.seed)] if len(band) >= WIDE else together(one, (self.seed, self.seed + 1000))
+        # another stream for each length
+        seed = self.seed + 17 * int(sweeps)
+        results = together(one, (seed, seed + 1000))
+        tried, seconds = (max(result[k] for result in results) for k in (0, 1))
+        self.pace = seconds / sweeps, time.perf_counter() - began - seconds, tried / sweeps
+        found = [zone for _, _, zone in results]
+        self.others += found
         if any([self.offer(zone) for zone in found]):
-            self.report(f"annealed {len(band)} units, {sweeps} sweeps")
-        return True
+            self.report(f"annealed, {sweeps:.0f} sweeps")
+        return min(found, key=self.view.objective)
+
+    def refine(self) -> None:
+        """Anneal again, each time more slowly."""
+        sweeps = float(self.first)
+        while len(self.view.tail) and self.zone is not None and sweeps and sweeps < ENOUGH and not self.done():
+            sweeps = self.longer(sweeps)
+            if sweeps:
+                self.anneal(sweeps)
+        self.sweeps = sweeps
+
+    @property
+    def first(self) -> float:
+        """Sweeps of the first annealing: at a million units a hundred end 0.055 % above the bound, 500 0.047 %."""
+        return SWEEPS if self.view.units <= LARGE else SWEEPS / 5
+
+    def longer(self, sweeps: float) -> float:
+        """Sweeps of the next annealing: slowness is what pays; 0 if no longer one ends in time."""
+        seconds, fixed, proposals = self.pace
+        left = (SHARE if self.view.units <= LARGE else 0.9) * (self.ends - time.perf_counter()) - fixed
+        wanted = min(LONGER * sweeps, left / seconds)
+        return wanted if wanted > 1.5 * sweeps and wanted * proposals <= PROPOSALS else 0.0
 
     def decide(self) -> None:
         """The integer program on the core if the bound leaves few units open, else on neighbourhoods."""
@@ -340,12 +376,16 @@ class Engine:
             zone = self.shop.round(self.share, LEVELS[start % len(LEVELS)])
             self.shop.finish(zone)
             self.exchange(zone, start)
-        # slowness is what pays: at 1e4 units 1000 and 4000 sweeps end 2.9 % and 2.3 % above the bound
-        rings, width, hot, sweeps = self.plans[-1]
-        while len(self.view.tail) and not self.done() and self.anneal(rings, width, hot, 2 * sweeps):
-            sweeps *= 2
-        if not self.done() and self.zone is not None and self.view.units <= LARGE:
-            self.neighbourhoods()
+        sweeps, zone, small = self.sweeps, self.zone, self.view.units <= LARGE
+        while not self.done():
+            before = self.objective
+            sweeps = self.longer(sweeps) if len(self.view.tail) else 0.0
+            if sweeps:
+                zone = self.anneal(sweeps)
+            if small:
+                self.neighbourhoods(zone, 1 if sweeps else 6)
+            if not sweeps and not (small and self.objective < before):
+                break
 
     def core_exact(self) -> None:
         """Reduced-cost fixing: a unit whose second choice costs more than the gap is decided."""
@@ -363,8 +403,7 @@ class Engine:
             return
         best = choices.argmin(axis=1) - (0 if view.mandatory else 1)
         base = np.where(free, self.zone, best).astype(np.int8)
-        label = np.where(free, np.arange(view.units), -1).astype(np.int32)
-        zone, answer, bound = self.integer(base, label, 30.0)
+        zone, answer, bound = self.integer(base, np.flatnonzero(free), 30.0)
         if zone is not None:
             self.shop.finish(zone)
             self.offer(zone)
@@ -373,54 +412,48 @@ class Engine:
             self.raise_bound(min(bound, self.objective), "branch and cut")
         self.report("core")
 
-    def integer(self, base: np.ndarray, label: np.ndarray, seconds: float) -> tuple:
+    def integer(self, base: np.ndarray, units: np.ndarray, seconds: float) -> tuple:
         """`core.decide` within the time that is left."""
         left = min(seconds, max(0.1, self.ends - time.perf_counter()))
         return core.decide(
-            self.view, base, label, self.zone, seconds=left, within=self.gap / 4 * abs(self.objective), seed=self.seed,
+            self.view, base, units, seconds=left, within=self.gap / 4 * abs(self.objective), seed=self.seed,
             stop=self.reporter.stop,
         )  # fmt: skip
 
-    def neighbourhoods(self) -> None:
-        """Free a neighbourhood of the incumbent, let the integer program decide it; keep what is better."""
-        rng = np.random.default_rng(self.seed)
-        size, idle, tried = 600.0, 0, 0
-        margin = np.abs(reduced_costs(self.dual)).reshape(self.view.units, self.view.zones).min(axis=1)
-        while idle < 12 and not self.done() and self.zone is not None:
-            free = self.neighbourhood(rng, int(size), margin)
-            label = np.full(self.view.units, -1, np.int32)
-            label[free] = free
-            zone, answer, _ = self.integer(self.zone, label, 8.0)
-            tried += 1
-            better = False
-            if zone is not None:
-                self.shop.drop(zone, self.view.cost)
-                better = self.offer(zone)
-            idle = 0 if better else idle + 1
-            if better:
-                self.report(f"neighbourhood of {len(free)} units")
-            # as large as is decided within some seconds
-            size = size * 1.3 if answer.reason == "OPTIMAL" else max(100.0, size * 0.6)
-        self.report(f"{tried} neighbourhoods")
+    def other(self, rng: np.random.Generator) -> np.ndarray:
+        """One of the best selections of earlier searches."""
+        self.others = sorted(self.others, key=self.view.objective)[:POOL]
+        return self.others[rng.integers(len(self.others))]
 
-    def neighbourhood(self, rng: np.random.Generator, size: int, margin: np.ndarray) -> np.ndarray:
-        """A ball of units around one of the band; without edges, a random draw of those of small reduced cost."""
-        view = self.view
-        if size >= view.units:
-            return np.arange(view.units)
-        if not len(view.tail):
-            noise = rng.exponential(self.shop.unit * 0.2, view.units)
-            return np.sort(np.argpartition(margin + noise, size)[:size])
-        band = self.shop.band(self.share, 1)
-        inside = np.zeros(view.units, bool)
-        front = np.array([band[rng.integers(len(band))] if len(band) else rng.integers(view.units)])
-        inside[front] = True
-        count = 1
-        while count < size and len(front):
-            around = [view.edge[view.ptr[u] : view.ptr[u + 1]] for u in front]
-            edges = np.concatenate(around) if around else np.zeros(0, int)
-            ends = np.unique(np.concatenate([view.tail[edges], view.head[edges]]))
-            front = ends[~inside[ends]]
-            inside[front] = True
-            count += len(front)
-        return np.flatnonzero(inside)
+    def neighbourhoods(self, zone: np.ndarray, patience: int) -> None:
+        """Let the integer program decide some units, the rest held.
+
+        Two draws at once: units whose move costs little, and before such those on which another selection differs
+        (crossover: Rothberg 2007, doi 10.1287/ijoc.1060.0189). At first from `zone`, then from the best, until so many
+        pairs in a row found nothing better.
+        """
+        rng = np.random.default_rng([self.seed, self.tried])
+        idle = 0
+        while idle < patience and not self.done():
+            self.tried += 1
+            size = int(self.size)
+            drawn = [self.shop.cheapest(zone, size, rng), self.shop.cheapest(zone, size, rng, zone != self.other(rng))]
+
+            def one(k: int, base: np.ndarray = zone, drawn: list[np.ndarray] = drawn) -> tuple:
+                return self.integer(base, drawn[k], 8.0)
+
+            found = together(one, range(2))
+            for after, _, _ in found:
+                if after is not None:
+                    self.shop.finish(after)
+            better = any([after is not None and self.offer(after) for after, _, _ in found])
+            idle = 0 if better else idle + 1
+            # as large as is decided within some seconds, or betters without being decided
+            if all(answer.reason == "OPTIMAL" for _, answer, _ in found):
+                self.size *= 1.3
+            elif not better:
+                self.size = max(100.0, 0.8 * self.size)
+            if better:
+                self.report(f"neighbourhoods of {len(drawn[0])} units")
+            assert self.zone is not None
+            zone = self.zone

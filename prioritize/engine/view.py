@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -213,40 +213,6 @@ class View:
             high=self.high[both],
             mask=self.mask[both],
             **incidence(len(free), tail, head),
-        )
-
-    def merge(self, label: np.ndarray) -> View:
-        """The view in which all units of one label (U,) in 0..K-1 are one unit: they get the same zone."""
-        count, zones = int(label.max(initial=-1)) + 1, self.zones
-        columns = (label[:, None] * zones + np.arange(zones)).ravel()
-        matrix = sparse.csc_array((self.amount, self.row, self.indptr), shape=(len(self.lower), len(columns)))
-        ones = np.ones(len(columns))
-        shape = (len(columns), count * zones)
-        merged = (matrix @ sparse.csr_array((ones, columns, np.arange(len(columns) + 1)), shape=shape)).tocsc()
-        merged.sort_indices()
-        tail, head, mask = label[self.tail], label[self.head], self.mask
-        key = (np.minimum(tail, head).astype(np.int64) * count + np.maximum(tail, head)) * (1 << zones) + mask
-        apart = np.flatnonzero(tail != head)
-        _, first, where = np.unique(key[apart], return_index=True, return_inverse=True)
-        turned = tail[apart] > head[apart]
-        into, out = -self.low[apart], self.high[apart]
-        chosen = apart[first]
-        ends = np.minimum(tail, head)[chosen].astype(np.int32), np.maximum(tail, head)[chosen].astype(np.int32)
-        return replace(
-            self,
-            units=count,
-            unit=np.arange(count, dtype=np.int32),
-            cost=tally(columns, self.cost, count * zones),
-            allowed=(tally(columns, self.allowed == 0, count * zones) == 0).astype(np.uint8),
-            indptr=merged.indptr.astype(np.int64),
-            row=merged.indices.astype(np.int32),
-            amount=merged.data,
-            tail=ends[0],
-            head=ends[1],
-            low=-tally(where, np.where(turned, out, into), len(chosen)),
-            high=tally(where, np.where(turned, into, out), len(chosen)),
-            mask=mask[chosen],
-            **incidence(count, *ends),
         )
 
     def program(self, rows: np.ndarray) -> Program:
