@@ -13,11 +13,10 @@ from scipy import sparse
 from prioritize.engine.bound import Dual, Stop, paid
 from prioritize_kernels import complementarity as kernels
 
-#: annealing: first temperature, in typical costs, of a program of HOT[1] units (it falls with the sixth root of their
-#: number: the larger, the better the rounded relaxation, and the more a hot start breaks), last temperature, and steps
-HOT, COLD, EPOCHS = (0.2, 10_000), 0.008, 100
-#: by how much all is cooler where there are no edges, whose costs single moves have to climb over
-COOL = 1 / 15
+#: annealing starts at the temperature at which so many times more units would move than at none, and ends so many times
+#: cooler, after so many steps. Measured on 1e4 to 1e6 units, with and without edges, one and two zones: hotter breaks
+#: more of the rounded relaxation than can be healed, cooler leaves it as it is.
+STIRRED, COOLER, EPOCHS = 2.5, 20.0, 100
 #: how many temperatures dear a move may be for its unit to be tried (most units are far from any change and rest: 10 to
 #: 20 times the speed), and how many epochs long units REFRESH times as far are not looked at
 REACH, REFRESH = 7.0, 10
@@ -142,15 +141,15 @@ class Workshop:
             if not moved:
                 break
 
-    def anneal(self, zone: np.ndarray, sweeps: float, seed: int, stop: Stop = lambda: False) -> tuple[int, float]:
-        """Anneal the units that may well move at each temperature; returns the number of proposals and their seconds.
+    def anneal(
+        self, zone: np.ndarray, sweeps: float, hot: float, seed: int, stop: Stop = lambda: False
+    ) -> tuple[int, float]:
+        """Anneal, from a first temperature in costs, the units that may well move; returns proposals and their seconds.
 
         Rows are priced loosely at first, so that the search crosses the edge of what is feasible, and firmly at last
         (see `kernels.anneal`), but are not sure to be met: `finish` sees to that.
         """
         view = self.view
-        unit = self.unit if len(view.tail) else COOL * self.unit
-        hot = max(COLD, HOT[0] * (HOT[1] / view.units) ** (1 / 6))
         cap = np.where(self.soft, view.price, np.inf)
         every = np.arange(view.units, dtype=np.int32)
         active, near, tried = np.empty(view.units, np.int32), np.zeros(view.units, bool), 0
@@ -159,7 +158,7 @@ class Workshop:
             if stop():
                 break
             done = epoch / (EPOCHS - 1)
-            heat = unit * hot * (COLD / hot) ** done
+            heat = hot * float(COOLER**-done)
             width = self.wide * (self.narrow / self.wide) ** done
             price = self.asked * self.firm**done
             held = view.held(zone)
@@ -184,12 +183,28 @@ class Workshop:
             tried += number
         return tried, seconds
 
+    def stirring(self, zone: np.ndarray) -> float:
+        """Temperature at which STIRRED times more units would move than at none, by the Metropolis rule."""
+        change = np.maximum(0.0, self.eager(np.arange(len(zone), dtype=np.int32), zone, self.asked - self.dear))
+        wanted = STIRRED * max(1, int(np.count_nonzero(change == 0.0)))
+        low, high = 1e-6 * self.unit, float(self.unit)
+        for _ in range(30):
+            heat = float(np.sqrt(low * high))
+            low, high = (heat, high) if np.exp(-change / heat).sum() < wanted else (low, heat)
+        return high
+
     def eager(self, units: np.ndarray, zone: np.ndarray, worth: np.ndarray) -> np.ndarray:
         """Least change of the objective by a move of each of some units (n,), amounts at `worth` (R,)."""
         view = self.view
         return kernels.eager(
             units, view.zones, view.mandatory, *view.matrix, view.allowed, view.cost, *view.graph, worth, zone
         )
+
+    def insist(self, zone: np.ndarray) -> None:
+        """Raise the prices of rows that even repair left broken: the relaxation knows nothing of whole units."""
+        held = self.view.held(zone)
+        self.asked[(held < self.least) & ~self.soft] *= 1.5
+        self.dear[held > self.most] *= 1.5
 
     def exchange(self, zone: np.ndarray, units: int, rounds: int, added: int, seed: int) -> None:
         """Add up to `added` units at a time and drop what that makes redundant, among those whose move costs least.

@@ -17,9 +17,13 @@ from prioritize.engine.view import View, decided, to_flows, to_vector, together,
 from prioritize.program import Program
 from prioritize.progress import Reporter, relative_gap
 
-#: annealing: sweeps of the first, by how much each later one is longer, sweeps that end what is done without `polish`,
-#: and proposals beyond which none is begun where no time is set
-SWEEPS, LONGER, ENOUGH, PROPOSALS, SHARE = 500, 4, 8000, 3e9, 0.5
+#: annealing: sweeps of the first, by how much each later one is longer, sweeps that end what is done without `polish`
+#: (more for less than 1e4 units, but at most so many), proposals beyond which none is begun where no time is set, and
+#: share of the time left that the next may take where neighbourhoods follow
+SWEEPS, LONGER, ENOUGH, MOST, PROPOSALS, SHARE = 500, 12, 6000, 50_000, 3e9, 0.5
+#: how much hotter it is tried until that is no better, up to how many units (at 1e3 ten times as hot was best by 4 %,
+#: at 1e4 as hot; the more units, the better the rounded relaxation), how often until a first selection meets all rows
+HOTTER, SEVERAL, TRIES = 3.0, 20_000, 4
 #: units up to which there is time for all levels and neighbourhoods, and prices need no finer end
 LARGE = 300_000
 #: exchanges after annealing: units in a program of so many (growing with its fourth root), rounds, units added at a
@@ -31,8 +35,8 @@ ALONE, ROUNDS, ADDED, STARTS = 1000, 50_000, (8, 20), 10
 LEVELS = (0.5, 0.65, 0.35, 0.8, 0.2)
 #: selections that are kept to be crossed with the best
 POOL = 6
-#: columns that branch and cut takes whole
-CORE = 4000
+#: columns that branch and cut takes whole, and whole without edges to find a first selection
+CORE, WHOLE = 4000, 30_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +127,7 @@ class Engine:
         self.zone: np.ndarray | None = None
         self.objective, self.bound, self.proof = np.inf, -np.inf, "multipliers"
         self.size, self.tried = 600.0, 0
+        self.heat, self.settled = 0.0, False
         self.others: list[np.ndarray] = []
 
     # -- state -------------------------------------------------------------------------------------------------------
@@ -177,6 +182,7 @@ class Engine:
         if program.mandatory and np.any(fixed & (zone < 0)):
             return self.result(Multipliers(np.zeros(len(program.price)), tuple(0.0 * g.weight for g in program.edges)))
         self.view: View = view(program)
+        self.settled = self.view.units > SEVERAL
         self.reporter.log(
             f"engine: {self.view.units} undecided units, {self.view.zones} zones, {len(self.view.lower)} rows, "
             f"{len(self.view.amount)} amounts, {len(self.view.tail)} borders"
@@ -188,6 +194,7 @@ class Engine:
             self.route(self.construct)
         if self.zone is None:
             self.construct()
+        self.shop = Workshop(self.dual)
         self.refine()
         if self.polish and not self.done():
             self.decide()
@@ -257,12 +264,17 @@ class Engine:
             rounds += 1
             self.share = flows.x
             self.raise_bound(flows.bound)
-            slow = flows.bound - last <= 0.01 * max(self.gap * abs(flows.bound), self.objective - flows.bound)
+            # no selection yet: by what is asked, but rounds are dear at a million units, and four of them enough
+            none = self.zone is None
+            left = self.gap * abs(flows.bound)
+            left = max(left, 0.0 if none else self.objective - flows.bound)
+            slow = flows.bound - last <= 0.01 * left or (none and self.view.units > LARGE)
             last = flows.bound
             if (slow and rounds >= 4) or rounds in (6, 16, 39):
                 self.raise_bound(flows.finish(self.fine, self.over))
                 self.report(f"flows, {50 * rounds} iterations")
-                between()
+                if none:
+                    between()
                 if slow:
                     break
         self.raise_bound(flows.finish(self.fine, self.over))
@@ -273,25 +285,47 @@ class Engine:
         for level in LEVELS if self.view.units <= LARGE else LEVELS[:2]:
             if self.zone is not None and self.done():
                 return
-            zone = shop.round(self.share, level)
+            zone = self.start = shop.round(self.share, level)
             shop.finish(zone)
             if self.offer(zone):
                 self.report(f"rounded at {level}")
+        for _ in range(TRIES):
+            if self.zone is None and not self.done():
+                self.anneal(self.first)
+        if self.zone is None and self.view.units * self.view.zones <= WHOLE and not self.done():
+            self.straighten()
         if not len(self.view.tail):
             self.exchange(self.zone, 0)
             return
         if not self.done() and self.zone is not None:
             self.anneal(self.first)
 
+    def straighten(self) -> None:
+        """Where no repair meets all hard rows, let the integer program look for what takes least of the budgets.
+
+        A budget just above the least cost is what it takes; without edges branch and cut is good at that.
+        """
+        left = min(30.0, 0.5 * (self.ends - time.perf_counter()))
+        zone, _, _ = core.decide(
+            self.view.thrifty(), self.shop.round(self.share, LEVELS[0]), np.arange(self.view.units), seconds=left,
+            within=0.0, seed=self.seed, stop=self.reporter.stop,
+        )  # fmt: skip
+        if zone is not None:
+            self.shop.finish(zone)
+            if self.offer(zone):
+                self.report("within the budgets")
+
     def exchange(self, base: np.ndarray | None, start: int) -> None:
         """Exchange units whose move costs little, two searches at once, and keep the better; at later starts anneal."""
         if base is None or self.done():
             return
 
+        self.heat = self.heat or self.shop.stirring(base)
+
         def one(added: int) -> np.ndarray:
             zone = base.copy()
             if start:
-                self.shop.anneal(zone, ENOUGH, self.seed + 100 * start + added, self.over)
+                self.shop.anneal(zone, ENOUGH, self.heat, self.seed + 100 * start + added, self.over)
                 self.shop.finish(zone)
             self.shop.exchange(zone, ALONE, ROUNDS, added, self.seed + 100 * start + added)
             self.shop.finish(zone)
@@ -310,47 +344,65 @@ class Engine:
     def anneal(self, sweeps: float) -> np.ndarray:
         """Anneal the best selection and keep what is better; returns the best that came out, better or not.
 
-        Two seeds at once (always two: the same bytes on any number of cores).
+        Two searches at once (always two: the same bytes on any number of cores). The second starts HOTTER times as hot,
+        and the next two from there if it ends better; else the first temperature is the right one from then on.
         """
-        shop, base = self.shop, self.zone
-        assert base is not None
+        shop, base = self.shop, self.start if self.zone is None else self.zone
         began = time.perf_counter()
         swapped = int(SWAPPED[0] * (self.view.units / SWAPPED[1]) ** 0.25)
+        self.heat = self.heat or shop.stirring(base)
+        # another stream for each length
+        seed = self.seed + 17 * int(sweeps) + int(1000 * self.heat)
 
-        def one(seed: int) -> tuple[int, float, np.ndarray]:
+        def one(k: int) -> tuple[int, float, np.ndarray]:
             zone = base.copy()
-            tried, seconds = shop.anneal(zone, sweeps, seed, self.over)
+            heat = self.heat * (HOTTER if k and not self.settled else 1.0)
+            tried, seconds = shop.anneal(zone, sweeps, heat, seed + 1000 * k, self.over)
             shop.finish(zone)
             value = shop.view.objective(zone)
             for turn in range(AGAIN if sweeps >= ENOUGH else 1):
                 if self.over():
                     break
-                shop.exchange(zone, swapped, SWAPS, AT_A_TIME, seed + turn)
+                shop.exchange(zone, swapped, SWAPS, AT_A_TIME, seed + 1000 * k + turn)
                 shop.finish(zone)
                 last, value = value, shop.view.objective(zone)
                 if value >= last:
                     break
             return tried, seconds, zone
 
-        # another stream for each length
-        seed = self.seed + 17 * int(sweeps)
-        results = together(one, (seed, seed + 1000))
+        results = together(one, (0, 1))
         tried, seconds = (max(result[k] for result in results) for k in (0, 1))
         self.pace = seconds / sweeps, time.perf_counter() - began - seconds, tried / sweeps
         found = [zone for _, _, zone in results]
+        value = [self.view.objective(zone) if self.view.feasible(zone) else np.inf for zone in found]
+        best = int(value[1] < value[0])
+        if not self.settled and best == 1:
+            self.heat *= HOTTER
+        else:
+            self.settled = True
         self.others += found
+        for zone in found:
+            shop.insist(zone)
         if any([self.offer(zone) for zone in found]):
             self.report(f"annealed, {sweeps:.0f} sweeps")
-        return min(found, key=self.view.objective)
+        self.start = found[best]
+        return found[best]
 
     def refine(self) -> None:
-        """Anneal again, each time more slowly."""
-        sweeps = float(self.first)
-        while len(self.view.tail) and self.zone is not None and sweeps and sweeps < ENOUGH and not self.done():
-            sweeps = self.longer(sweeps)
+        """Anneal again, more slowly; where there are no edges from another rounding each time."""
+        sweeps, enough = self.first, min(MOST, max(ENOUGH, ENOUGH * 1e4 / self.view.units))
+        while len(self.view.tail) and self.zone is not None and sweeps and sweeps < enough and not self.done():
+            sweeps = self.longer(sweeps) if self.settled else sweeps
             if sweeps:
                 self.anneal(sweeps)
         self.sweeps = sweeps
+        for start in range(1, 0 if len(self.view.tail) or self.zone is None else STARTS + 1):
+            if self.done():
+                break
+            # from its own best the search does not get away
+            zone = self.shop.round(self.share, LEVELS[start % len(LEVELS)])
+            self.shop.finish(zone)
+            self.exchange(zone, start)
 
     @property
     def first(self) -> float:
@@ -369,13 +421,6 @@ class Engine:
         if self.zone is None:  # nothing to start from: the rows may contradict each other
             return
         self.core_exact()
-        for start in range(1, 0 if len(self.view.tail) else STARTS + 1):
-            if self.done():
-                break
-            # from another rounding each time: from its own best the search does not get away
-            zone = self.shop.round(self.share, LEVELS[start % len(LEVELS)])
-            self.shop.finish(zone)
-            self.exchange(zone, start)
         sweeps, zone, small = self.sweeps, self.zone, self.view.units <= LARGE
         while not self.done():
             before = self.objective

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -213,6 +213,25 @@ class View:
             high=self.high[both],
             mask=self.mask[both],
             **incidence(len(free), tail, head),
+        )
+
+    def thrifty(self) -> View:
+        """The view without edges, in which all that costs is the share of each upper bound that is used."""
+        up = np.isfinite(self.upper) & ~np.isfinite(self.lower)
+        rate = np.where(up, 1.0 / np.where(np.abs(self.upper) > 0, np.abs(self.upper), 1.0), 0.0)
+        none = np.zeros(0, np.int32)
+        column = np.repeat(np.arange(len(self.cost)), np.diff(self.indptr))
+        return replace(
+            self,
+            cost=tally(column, self.amount * rate[self.row], len(self.cost)),
+            constant=0.0,
+            upper=np.where(up, np.inf, self.upper),
+            tail=none,
+            head=none,
+            low=np.zeros(0),
+            high=np.zeros(0),
+            mask=np.zeros(0, np.int64),
+            **incidence(self.units, none, none),
         )
 
     def program(self, rows: np.ndarray) -> Program:
