@@ -63,7 +63,7 @@ class Workshop:
         self.wide = np.maximum(self.narrow, WIDE * np.sqrt(squares))
         self.strict = np.where(self.soft, view.price, np.where(np.isfinite(view.lower), np.inf, 0.0))
         self.scarce = np.where(np.isfinite(view.upper), np.maximum(0.0, -dual.price), 0.0)
-        # while it anneals, a budget has its price too: what is given up pays for what is taken later
+        # while it drops, a budget has its price too: what is given up pays for what is taken later
         self.guide = view.cost + paid(view, self.scarce) if (self.scarce > 0).any() else view.cost
         loose = np.isfinite(view.upper) & (self.scarce == 0) & (np.abs(view.upper) > 0)
         self.scarce[loose] = 1e-3 * common / np.abs(view.upper[loose])

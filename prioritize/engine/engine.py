@@ -293,14 +293,14 @@ class Engine:
             if self.zone is None and not self.done():
                 self.anneal(self.first)
         if self.zone is None and self.view.units * self.view.zones <= WHOLE and not self.done():
-            self.straighten()
+            self.afford()
         if not len(self.view.tail):
             self.exchange(self.zone, 0)
             return
         if not self.done() and self.zone is not None:
             self.anneal(self.first)
 
-    def straighten(self) -> None:
+    def afford(self) -> None:
         """Where no repair meets all hard rows, let the integer program look for what takes least of the budgets.
 
         A budget just above the least cost is what it takes; without edges branch and cut is good at that.
