@@ -20,15 +20,15 @@ from prioritize.progress import Reporter, relative_gap
 #: annealing: sweeps of the first, by how much each later one is longer, sweeps that end what is done without `polish`
 #: (more for less than 1e4 units, but at most so many), proposals beyond which none is begun where no time is set, and
 #: share of the time left that the next may take where neighbourhoods follow
-SWEEPS, LONGER, ENOUGH, MOST, PROPOSALS, SHARE = 500, 12, 6000, 50_000, 3e9, 0.5
+SWEEPS, LONGER, ENOUGH, MOST, PROPOSALS, SHARE = 500, 16, 8000, 50_000, 3e9, 0.5
 #: how much hotter it is tried until that is no better, up to how many units (at 1e3 ten times as hot was best by 4 %,
 #: at 1e4 as hot; the more units, the better the rounded relaxation), how often until a first selection meets all rows
 HOTTER, SEVERAL, TRIES = 3.0, 20_000, 4
 #: units up to which there is time for all levels and neighbourhoods, and prices need no finer end
 LARGE = 300_000
 #: exchanges after annealing: units in a program of so many (growing with its fourth root), rounds, units added at a
-#: time, times at most (once after less than ENOUGH sweeps)
-SWAPPED, SWAPS, AT_A_TIME, AGAIN = (300, 10_000), 100_000, 10, 4
+#: time, times at most (none after the first)
+SWAPPED, SWAPS, AT_A_TIME, AGAIN = (300, 10_000), 100_000, 10, 2
 #: where there are no edges: units, rounds, units added at a time by the two that run at once, later starts
 ALONE, ROUNDS, ADDED, STARTS = 1000, 50_000, (8, 20), 10
 #: shares above which a unit is taken when the relaxation is rounded
@@ -264,11 +264,11 @@ class Engine:
             rounds += 1
             self.share = flows.x
             self.raise_bound(flows.bound)
-            # no selection yet: by what is asked, but rounds are dear at a million units, and four of them enough
+            # no selection yet: by what is asked, but the more units, the dearer a round, and the sooner it is enough
             none = self.zone is None
             left = self.gap * abs(flows.bound)
             left = max(left, 0.0 if none else self.objective - flows.bound)
-            slow = flows.bound - last <= 0.01 * left or (none and self.view.units > LARGE)
+            slow = flows.bound - last <= 0.01 * left or (none and self.view.units > SEVERAL)
             last = flows.bound
             if (slow and rounds >= 4) or rounds in (6, 16, 39):
                 self.raise_bound(flows.finish(self.fine, self.over))
@@ -360,7 +360,7 @@ class Engine:
             tried, seconds = shop.anneal(zone, sweeps, heat, seed + 1000 * k, self.over)
             shop.finish(zone)
             value = shop.view.objective(zone)
-            for turn in range(AGAIN if sweeps >= ENOUGH else 1):
+            for turn in range(AGAIN if sweeps > self.first else 0):
                 if self.over():
                     break
                 shop.exchange(zone, swapped, SWAPS, AT_A_TIME, seed + 1000 * k + turn)
