@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 from typing import Literal
 
@@ -10,7 +11,6 @@ import numpy as np
 
 from prioritize.connect import repair, without_rules
 from prioritize.engine import engine
-from prioritize.engine.dual import Multipliers
 from prioritize.errors import SolveError
 from prioritize.program import Program
 from prioritize.progress import Reporter, relative_gap
@@ -40,16 +40,40 @@ class Auto(SolverConfig):
             names = ", ".join(extra.name for extra in program.extras)
             reporter.log(f"auto: HiGHS on the whole program, because only an integer program can say '{names}'")
             return self.through_mathopt("highs", program, seed, reporter)
-        began = time.perf_counter()
         small = columns <= SMALL
         both = small or (columns <= MODERATE and not program.edges)
+        if not both or self.seconds is None:
+            return self.in_turn(program, seed, reporter, both)
+        reporter.log("auto: and beside it, to end no worse than it would alone, HiGHS on the whole from nothing")
+        ends, aside = time.perf_counter() + self.seconds, Reporter()
+        with ThreadPoolExecutor(1) as pool:
+            plain = pool.submit(self.through_mathopt, "highs", program, seed, aside)
+            try:
+                found = self.in_turn(program, seed, reporter, both)
+                # what is proven in turn is the answer, whichever was first: the same bytes on any number of cores
+                if found.reason not in ("optimal", "infeasible", "interrupted"):
+                    wait([plain], max(0.0, ends - time.perf_counter()))
+            finally:
+                aside.stop.set()
+        if found.reason in ("optimal", "infeasible"):
+            return found
+        try:
+            alone = plain.result()
+        except SolveError as error:
+            reporter.log(f"auto: beside it: {error}")
+            return found
+        value = np.inf if alone.x is None else program.objective(np.round(alone.x))
+        reporter.log(f"auto: beside it: best {program.sign * value:.8g}, bound {program.sign * alone.bound:.8g}")
+        return self.better(program, found, alone, reporter)
+
+    def in_turn(self, program: Program, seed: int, reporter: Reporter, both: bool) -> Outcome:
+        """The engine, then for half the time HiGHS from what it found, if that is wanted or nothing was found."""
+        began, columns = time.perf_counter(), program.units * program.zones
         reporter.log(f"auto: {columns} columns, " + ("the engine, then HiGHS on the whole" if both else "the engine"))
-        # a tenth of the time (and what it takes to have prices at all) buys a bound and a first selection; the rest is
-        # for branch and cut, which from a poor selection ends worse than from none
-        share = self.seconds
-        if self.seconds is not None and both:
-            share = max(0.1 * self.seconds, min(10.0, 0.5 * self.seconds)) if small else 0.5 * self.seconds
-        found = engine.solve(program, gap=self.gap, seconds=share, seed=seed, reporter=reporter, polish=not small)
+        share = 0.5 * self.seconds if self.seconds is not None and both else self.seconds
+        found = engine.solve(
+            program, gap=self.gap, seconds=share, seed=seed, reporter=reporter, polish=columns > SMALL
+        )  # fmt: skip
         outcome = Outcome(found.x, found.bound, found.reason, "engine", found.multipliers)
         left = None if self.seconds is None else self.seconds - (time.perf_counter() - began)
         finished = found.reason in ("optimal", "interrupted") or (left is not None and left < 0.05)
@@ -69,7 +93,7 @@ class Auto(SolverConfig):
                 raise
             reporter.log(f"auto: {error}; the engine's selection stays")
             return outcome
-        return self.better(program, outcome, whole, found.multipliers)
+        return self.better(program, outcome, whole, reporter)
 
     def mend(self, program: Program, seed: int, reporter: Reporter) -> Outcome:
         """Solve without the rules, repair, then let branch and cut try the whole where it is small; keep the better."""
@@ -117,26 +141,24 @@ class Auto(SolverConfig):
                 raise
             reporter.log(f"auto: {error}; the repaired selection stays")
             return outcome
-        return self.better(program, outcome, whole, outcome.multipliers)
+        return self.better(program, outcome, whole, reporter)
 
-    def better(self, program: Program, engine: Outcome, whole: Outcome, multipliers: Multipliers | None) -> Outcome:
-        """The better selection with the better bound."""
-        if whole.reason == "infeasible" and engine.x is None:
-            return whole
-        name = f"{engine.solver} and {whole.solver}"
+    def better(self, program: Program, first: Outcome, second: Outcome, reporter: Reporter) -> Outcome:
+        """The better selection with the better bound, and the multipliers of the first."""
+        if second.reason == "infeasible" and first.x is None:
+            return second
         values = [
             np.inf if one.x is None else program.objective(np.clip(np.round(one.x), program.lower, program.upper))
-            for one in (engine, whole)
+            for one in (first, second)
         ]
-        bound = max(engine.bound, whole.bound) if whole.reason != "infeasible" else engine.bound
-        best = engine if values[0] <= values[1] else whole
-        if best.x is None:
-            return replace(whole, bound=bound, solver=name, multipliers=multipliers)
+        best = first if values[0] <= values[1] else second
+        bound = max(one.bound for one in (first, second) if one.reason != "infeasible")
         gap = 0.0 if bound >= min(values) else relative_gap(min(values), bound)
-        reason = "optimal" if gap <= self.gap or whole.reason == "optimal" else whole.reason
-        if reason not in ("optimal", "interrupted"):
-            reason = "limit"
-        return Outcome(best.x, bound, reason, name, multipliers)
+        reason = "interrupted" if reporter.stop.is_set() else "limit" if best.x is not None else best.reason
+        if gap <= self.gap or second.reason == "optimal":
+            reason = "optimal"
+        names = first.solver if second.solver in first.solver else f"{first.solver} and {second.solver}"
+        return Outcome(best.x, bound, reason, names, first.multipliers)
 
 
 MEMBER = Auto

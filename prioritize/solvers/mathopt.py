@@ -123,7 +123,8 @@ class Job:
 
         self.request, self.out = request, out
         self.milp = request["milp"]
-        self.better = Path(tempfile.mkdtemp(prefix="prioritize-")) / "better.sol"
+        self.better = Path(tempfile.gettempdir()) / "better.sol"  # of this process alone, see `process.Worker`
+        self.better.unlink(missing_ok=True)
         self.interrupter = solve_interrupter.SolveInterrupter()
         self.bound, self.incumbent = -np.inf, np.inf
         self.answered = threading.Lock()
@@ -150,8 +151,6 @@ class Job:
             return
         x = read_better(self.better, len(self.milp.cost))
         self.answer({"reason": "INTERRUPTED", "x": x, "bound": self.bound, "detail": "stopped by the user"})
-        self.better.unlink(missing_ok=True)
-        self.better.parent.rmdir()
         os._exit(0)
 
     def run(self) -> None:
@@ -201,10 +200,6 @@ class Job:
             )
         except Exception as error:  # the binding raises odd types (AttributeError for an error status)
             self.answer({"reason": "ERROR", "x": None, "bound": -np.inf, "detail": f"{type(error).__name__}: {error}"})
-        finally:
-            self.better.unlink(missing_ok=True)
-            if self.better.parent.exists():
-                self.better.parent.rmdir()
 
 
 def dense(vector: Any, size: int) -> np.ndarray:
@@ -215,16 +210,17 @@ def dense(vector: Any, size: int) -> np.ndarray:
 
 
 def read_better(path: Path, columns: int) -> np.ndarray | None:
-    """The last improving solution that HiGHS wrote (objective, count, a value a line), or None if there is none."""
-    for _ in range(20):
-        try:
-            lines = path.read_text().split("\n")
-        except OSError:
-            return None
-        body = [line for line in lines[2:] if line.strip()]
-        if len(lines) > 2 and len(body) >= columns:
-            return np.array(body[:columns], dtype=np.float64)
-        time.sleep(0.05)  # it is being written at this moment
+    """The last whole solution of those that HiGHS appended (objective, count, a value a line), or None."""
+    try:
+        lines = path.read_text().split("\n")
+    except OSError:
+        return None
+    starts = [k for k, line in enumerate(lines) if line.startswith("Objective")]
+    for start in reversed(starts):
+        # the last line may be half written
+        body = lines[start + 2 : min(start + 2 + columns, len(lines) - 1)]
+        if len(body) == columns:
+            return np.array(body, dtype=np.float64)
     return None
 
 
@@ -234,7 +230,6 @@ def main() -> None:
     os.dup2(2, 1)  # what a solver prints on its own must not get between the frames
     current: list[Job | None] = [None]
     ready = threading.Semaphore(0)
-    waiting: list[dict[str, Any]] = []
 
     def listen() -> None:
         while True:
@@ -242,7 +237,7 @@ def main() -> None:
             if message is None:
                 os._exit(0)
             if message[0] == "solve":
-                waiting.append(message[1])
+                current[0] = Job(message[1], out)  # here, so that a stop right behind it finds it
                 ready.release()
             elif message[0] == "stop" and current[0] is not None:
                 current[0].stop()
@@ -253,10 +248,9 @@ def main() -> None:
     threading.Thread(target=listen, daemon=True).start()
     while True:
         ready.acquire()
-        job = Job(waiting.pop(0), out)
-        current[0] = job
+        job = current[0]
+        assert job is not None
         job.run()
-        current[0] = None
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import os
 import queue
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -53,6 +54,8 @@ class Worker:
     def __init__(self) -> None:
         environment = dict(os.environ)
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+        self.scratch = tempfile.TemporaryDirectory(prefix="prioritize-", ignore_cleanup_errors=True)
+        environment["TMPDIR"] = environment["TEMP"] = environment["TMP"] = self.scratch.name
         self.process = subprocess.Popen(
             [sys.executable, "-m", "prioritize.solvers.mathopt"],
             stdin=subprocess.PIPE,
@@ -94,6 +97,7 @@ class Worker:
         """Kill the process."""
         self.process.kill()
         self.process.wait()
+        self.scratch.cleanup()
 
 
 _idle: list[Worker] = []

@@ -1,0 +1,90 @@
+"""The solver process: what it leaves when it is stopped; and `auto`, which runs HiGHS alone beside its own way."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_engine import landscape_program
+
+from prioritize.errors import SolveError
+from prioritize.program import Program
+from prioritize.progress import Reporter
+from prioritize.registry import family
+from prioritize.solvers import process
+from prioritize.solvers._config import Outcome, SolverConfig
+from prioritize.solvers.mathopt import read_better
+from prioritize.solvers.milp import flatten
+
+
+def test_the_last_whole_solution_that_highs_appended_counts(tmp_path: Path) -> None:
+    better = tmp_path / "better.sol"
+    assert read_better(better, 2) is None
+    better.write_text("")
+    assert read_better(better, 2) is None
+    better.write_text("Objective 9\n# Columns 2\n 1\n 0.5\nObjective 7\n# Columns 2\n 0\n 1\n")
+    np.testing.assert_array_equal(read_better(better, 2), [0.0, 1.0])
+    for half in ("Obj", "Objective 5\n", "Objective 5\n# Columns 2\n 1\n 0.12"):
+        better.write_text("Objective 9\n# Columns 2\n 1\n 0.5\n" + half)
+        np.testing.assert_array_equal(read_better(better, 2), [1.0, 0.5])
+
+
+def test_highs_stopped_leaves_its_best_selection() -> None:
+    milp = flatten(landscape_program(40, boundary=0.5))
+    stop = threading.Event()
+    seen: list[float] = []
+
+    def listen(lines: list[str], bound: float, incumbent: float) -> None:
+        if np.isfinite(incumbent) and (not seen or incumbent < seen[-1]):
+            seen.append(incumbent)
+        if len(seen) >= 3:
+            stop.set()
+
+    answer = process.solve_milp(milp, "highs", gap=1e-9, seconds=120, on_log=listen, stop=stop)
+    assert answer.reason == "INTERRUPTED" and answer.x is not None and len(seen) >= 3
+    assert milp.cost @ answer.x <= seen[-1] * (1 + 1e-6)
+
+
+class Way:
+    """A stand-in for what `auto` does in turn: takes everything, or nothing, and says that it is through."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, program: Program, reason: str):
+        self.poor = program.upper.copy()
+        outcome = Outcome(self.poor, -1.0, reason, "engine", None)
+        monkeypatch.setattr(type(AUTO), "in_turn", lambda *_: outcome)
+
+
+AUTO = family("solvers")["auto"](gap=1e-3, seconds=20.0)
+
+
+def test_auto_is_no_worse_than_highs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = landscape_program(12)
+    way = Way(monkeypatch, program, "limit")
+    found = AUTO.solve(program, 1, Reporter())
+    alone = family("solvers")["highs"](gap=1e-3, seconds=20.0).solve(program, 1, Reporter())
+    assert found.x is not None and alone.x is not None
+    assert program.objective(found.x.round()) == program.objective(alone.x.round()) < program.objective(way.poor)
+    assert found.reason == "optimal" and found.bound == alone.bound
+    assert found.solver.startswith("engine and highs")
+
+
+def test_what_is_proven_in_turn_is_the_answer_whichever_was_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = landscape_program(12)
+    way = Way(monkeypatch, program, "optimal")
+    found = AUTO.solve(program, 1, Reporter())
+    assert found.x is way.poor and found.solver == "engine"
+
+
+def test_a_solver_that_dies_beside_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = landscape_program(12)
+    way = Way(monkeypatch, program, "limit")
+
+    def dies(self: SolverConfig, *_: object) -> Outcome:
+        raise SolveError("out of memory")
+
+    monkeypatch.setattr(type(AUTO), "through_mathopt", dies)
+    reporter = Reporter()
+    assert AUTO.solve(program, 1, reporter).x is way.poor
+    assert any("out of memory" in line for line in reporter.lines)
