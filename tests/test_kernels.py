@@ -12,7 +12,7 @@ from scipy import sparse
 from prioritize.engine.bound import curvature
 from prioritize.engine.view import View, to_flows, to_vector, view
 from prioritize.program import Builder, Program
-from prioritize_kernels import complementarity, connectivity
+from prioritize_kernels import complementarity, connectivity, selection
 
 
 @st.composite
@@ -135,17 +135,17 @@ def test_moves(program: Program, seed: int) -> None:
         old = int(zone[u])
         before, after = (u * seen.zones + z if z >= 0 else -1 for z in (old, new))
         roomy = np.full(len(seen.most), np.inf)
-        change, fits = complementarity.row_change(before, after, *seen.matrix, held, seen.lower, roomy, price)
+        change, fits = selection.row_change(before, after, *seen.matrix, held, seen.lower, roomy, price)
         assert fits
         more = naive_kernels.dense(seen)
         delta = (more[:, after] if after >= 0 else 0.0) - (more[:, before] if before >= 0 else np.zeros(len(held)))
         most = np.where(np.isfinite(seen.most), seen.most, np.inf)
-        _, fits = complementarity.row_change(before, after, *seen.matrix, held, seen.lower, most, price)
+        _, fits = selection.row_change(before, after, *seen.matrix, held, seen.lower, most, price)
         assert fits == (not np.any((delta > 0) & (held + delta > most)))
-        change += complementarity.edge_change(u, old, new, zone, *seen.graph)
+        change += selection.edge_change(u, old, new, zone, *seen.graph)
         change += (seen.cost[after] if after >= 0 else 0.0) - (seen.cost[before] if before >= 0 else 0.0)
         was = naive_kernels.objective(seen, zone)
-        complementarity.apply_move(u, new, seen.zones, *seen.matrix, zone, held)
+        selection.apply_move(u, new, seen.zones, *seen.matrix, zone, held)
         assert naive_kernels.objective(seen, zone) - was == pytest.approx(change, abs=1e-9)
         np.testing.assert_allclose(held, seen.held(zone), atol=1e-9)
 
@@ -159,8 +159,8 @@ def test_lack(y: float, terms: tuple[float, float, float, bool]) -> None:
     price, cap, width, capped = terms
     cap = cap if capped else np.inf
     cost = naive_kernels.lack(y, price, cap, width)
-    assert complementarity.lack(y, price, cap, width) == pytest.approx(cost, abs=1e-3 * max(1.0, cost))
-    assert complementarity.slope(y, price, cap, width) >= complementarity.slope(y + 0.1, price, cap, width)
+    assert selection.lack(y, price, cap, width) == pytest.approx(cost, abs=1e-3 * max(1.0, cost))
+    assert selection.slope(y, price, cap, width) >= selection.slope(y + 0.1, price, cap, width)
 
 
 @given(program=programs(), seed=st.integers(0, 100))
@@ -173,7 +173,7 @@ def test_eager(program: Program, seed: int) -> None:
         return naive_kernels.objective(seen, zone, soft=False) - worth @ seen.held(zone)
 
     units = np.arange(seen.units, dtype=np.int32)[::2]
-    change = complementarity.eager(
+    change = selection.eager(
         units, seen.zones, seen.mandatory, *seen.matrix, seen.allowed, seen.cost, *seen.graph, worth, zone
     )
     for u, least in zip(units, change, strict=True):
@@ -199,7 +199,7 @@ def test_anneal(program: Program, seed: int, start: int) -> None:
     active, closed = np.zeros(seen.units, np.int32), np.zeros(seen.units, np.uint8)
     first = min(start, seen.units - 1)
     active[0], closed[first] = first, 1
-    count, tried = complementarity.anneal(
+    count, tried = selection.anneal(
         active, 1, closed, seen.zones, seen.mandatory, *seen.matrix, seen.allowed, seen.cost, *seen.graph, seen.lower,
         seen.upper, price, cap, dear, width, 1e-12, 300.0, seed + 1, zone, held,
     )  # fmt: skip
@@ -242,7 +242,7 @@ def test_exchange(program: Program, seed: int) -> None:
     before, short = naive_kernels.objective(seen, zone), np.maximum(0.0, seen.least - held)
     price = np.where(np.isfinite(seen.lower), seen.price, 0.0)
     order = np.random.default_rng(seed).permutation(len(seen.cost)).astype(np.int32)
-    gain = complementarity.exchange(
+    gain = selection.exchange(
         order, seen.zones, *seen.matrix, seen.allowed, seen.cost, *seen.graph, seen.lower, seen.most, price, 3, 0.5,
         200, seed + 1, zone, held,
     )  # fmt: skip

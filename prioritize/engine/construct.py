@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from prioritize.engine.bound import Dual, Stop, paid
-from prioritize_kernels import complementarity as kernels
+from prioritize_kernels import selection as kernels
 
 #: annealing starts at the temperature at which so many times more units would move than at none, and ends so many times
 #: cooler, after so many steps. Measured on 1e4 to 1e6 units, with and without edges, one and two zones: hotter breaks
@@ -29,7 +29,7 @@ DRAWN = 0.05
 
 
 class Workshop:
-    """What all steps need: row bounds with tolerance, and what a shortfall costs.
+    """The steps, and what they share: row bounds with tolerance, prices of rows.
 
     Parameters
     ----------
@@ -40,66 +40,42 @@ class Workshop:
     def __init__(self, dual: Dual):
         view = self.view = dual.view
         self.least, self.most = view.least, view.most
-        self.reduced = reduced_costs(dual)
-        self.unit = dual.unit
-        size = np.where(np.isfinite(view.lower), np.abs(view.lower), 0.0)
-        size = np.where(size > 0, size, 1.0)
+        self.unit, self.reduced = dual.unit, reduced_costs(dual)
+        self.every = np.arange(view.units, dtype=np.int32)
+        below, above = np.isfinite(view.lower), np.isfinite(view.upper)
+        size, limit = (
+            np.where(there & (bound != 0), np.abs(bound), 1.0)
+            for there, bound in ((below, view.lower), (above, view.upper))
+        )
         # a row whose price is zero still has to be met: price it as the median row
-        priced = (dual.price > 0) & np.isfinite(view.lower)
+        priced = (dual.price > 0) & below
         common = float(np.median((dual.price * size)[priced])) if priced.any() else self.unit
-        hard = np.where(np.isfinite(view.lower), np.maximum(dual.price, 0.05 * common / size), 0.0)
-        self.soft = np.isfinite(view.price) & np.isfinite(view.lower)
-        self.relief = np.where(self.soft, view.price, hard)
-        # what annealing pays for amounts at their lower and upper bounds
-        self.asked = np.minimum(hard, view.price)
-        self.firm = np.where(self.soft & (self.asked > 0), view.price / np.where(self.asked > 0, self.asked, 1.0), FIRM)
-        limit = np.where(np.isfinite(view.upper) & (view.upper != 0), np.abs(view.upper), 1.0)
-        self.dear = np.where(np.isfinite(view.upper), np.maximum(-dual.price, 0.05 * common / limit), 0.0)
+        self.soft = np.isfinite(view.price) & below
+        self.cap = np.where(self.soft, view.price, np.inf)
+        self.strict = np.where(below, self.cap, 0.0)
+        # what is paid for amounts at their lower bounds, and for room below the upper ones
+        self.price = np.minimum(np.where(below, np.maximum(dual.price, 0.05 * common / size), 0.0), self.cap)
+        self.dear = np.where(above, np.maximum(-dual.price, 0.05 * common / limit), 0.0)
+        self.firm = np.where(self.soft & (self.price > 0), view.price / np.where(self.price > 0, self.price, 1.0), FIRM)
         # of each row's amounts: deviation of the sum of a random half, and mean
         count, total, squares = (
             np.bincount(view.row, weight, len(view.lower)) for weight in (None, np.abs(view.amount), view.amount**2)
         )
         self.narrow = NARROW * np.where(total > 0, total, 1.0) / np.maximum(1.0, count)
         self.wide = np.maximum(self.narrow, WIDE * np.sqrt(squares))
-        self.strict = np.where(self.soft, view.price, np.where(np.isfinite(view.lower), np.inf, 0.0))
-        self.scarce = np.where(np.isfinite(view.upper), np.maximum(0.0, -dual.price), 0.0)
         # while it drops, a budget has its price too: what is given up pays for what is taken later
-        self.guide = view.cost + paid(view, self.scarce) if (self.scarce > 0).any() else view.cost
-        loose = np.isfinite(view.upper) & (self.scarce == 0) & (np.abs(view.upper) > 0)
-        self.scarce[loose] = 1e-3 * common / np.abs(view.upper[loose])
-        self.pays = bool((self.soft & (self.relief > 0)).any())
+        scarce = np.maximum(0.0, -dual.price)
+        self.guide = view.cost + paid(view, scarce) if scarce.any() else None
 
     def round(self, share: np.ndarray, level: float) -> np.ndarray:
-        """Take each unit's best zone if its share is at least `level`, as far as upper rows have room."""
+        """Take each unit's best zone if its share is at least `level`."""
         view = self.view
-        grid = share.reshape(view.units, view.zones)
-        best = grid.argmax(axis=1)
-        top = grid[np.arange(view.units), best]
-        whole = grid.sum(axis=1) if view.zones > 1 else top
-        wanted = whole >= level
+        allowed = view.allowed.reshape(view.units, view.zones) > 0
+        grid = np.where(allowed, share.reshape(allowed.shape), -1.0)
+        wanted = np.maximum(grid, 0.0).sum(axis=1) >= level
         if view.mandatory:
             wanted[:] = True
-            grid = np.where(view.allowed.reshape(grid.shape) > 0, grid, -1.0)
-            best = grid.argmax(axis=1)
-        zone = np.where(wanted & (view.allowed[np.arange(view.units) * view.zones + best] > 0), best, -1).astype(
-            np.int8
-        )
-        over = view.held(zone) > self.most
-        if over.any() and not view.mandatory:
-            self.shed(zone, whole, over)
-        return zone
-
-    def shed(self, zone: np.ndarray, share: np.ndarray, over: np.ndarray) -> None:
-        """Give up units of least share that lie in rows above their upper bound, until these are kept."""
-        view = self.view
-        chosen = np.flatnonzero(zone >= 0)
-        chosen = chosen[np.argsort(-share[chosen], kind="stable")]
-        column = chosen * view.zones + zone[chosen]
-        matrix = sparse.csc_array((view.amount, view.row, view.indptr), shape=(len(view.lower), len(view.cost)))
-        taken = matrix[:, column].tocsr()[np.flatnonzero(over)]
-        for r, most in enumerate(self.most[over]):
-            amount = taken[[r]].toarray().ravel()
-            zone[chosen[(np.cumsum(amount) > most) & (amount > 0)]] = -1
+        return np.where(wanted & allowed.any(axis=1), grid.argmax(axis=1), -1).astype(np.int8)
 
     def trim(self, zone: np.ndarray) -> None:
         """Give up what is worth least, in rows above their upper bound, until these are kept."""
@@ -108,10 +84,10 @@ class Workshop:
             return
         matrix = sparse.csc_array((view.amount, view.row, view.indptr), shape=(len(view.lower), len(view.cost)))
         for r in np.flatnonzero(held > self.most):
-            chosen = np.flatnonzero(zone >= 0).astype(np.int32)
+            chosen = self.every[zone >= 0]
             amount = matrix[:, chosen * view.zones + zone[chosen]][[r]].toarray().ravel()
             chosen, amount = chosen[amount > 0], amount[amount > 0]
-            order = np.argsort(self.eager(chosen, zone, self.asked) / amount, kind="stable")
+            order = np.argsort(self.eager(chosen, zone) / amount, kind="stable")
             enough = np.searchsorted(np.cumsum(amount[order]), view.held(zone)[r] - self.most[r]) + 1
             zone[chosen[order[:enough]]] = -1
 
@@ -119,11 +95,11 @@ class Workshop:
         """Meet the hard rows, then buy what pays in soft ones."""
         view = self.view
         held = view.held(zone)
-        for price, goal in ((np.where(self.soft, 0.0, self.relief), 0), (self.relief, 1)):
-            if (price > 0).any() and (goal == 0 or self.pays):
+        for price, goal in ((np.where(self.soft, 0.0, self.price), 0), (np.where(self.soft, self.cap, self.price), 1)):
+            if goal == 0 or self.soft.any():
                 kernels.fill(
                     view.zones, *view.matrix, view.allowed, view.cost, *view.graph, self.least, self.most, price,
-                    self.scarce, 1e-6 * self.unit, zone, held, goal,
+                    self.dear, 1e-6 * self.unit, zone, held, goal,
                 )  # fmt: skip
 
     def drop(self, zone: np.ndarray, cost: np.ndarray, rounds: int = 4) -> None:
@@ -150,8 +126,6 @@ class Workshop:
         (see `kernels.anneal`), but are not sure to be met: `finish` sees to that.
         """
         view = self.view
-        cap = np.where(self.soft, view.price, np.inf)
-        every = np.arange(view.units, dtype=np.int32)
         active, near, tried = np.empty(view.units, np.int32), np.zeros(view.units, bool), 0
         seconds = 0.0
         for epoch in range(EPOCHS):
@@ -160,13 +134,11 @@ class Workshop:
             done = epoch / (EPOCHS - 1)
             heat = hot * float(COOLER**-done)
             width = self.wide * (self.narrow / self.wide) ** done
-            price = self.asked * self.firm**done
+            price, dear = self.price * self.firm**done, self.dear * FIRM**done
+            rows = self.least, self.most, price, self.cap, dear, width
             held = view.held(zone)
-            dear = self.dear * FIRM**done
-            worth = np.minimum(cap, price * np.maximum(0.0, 1.0 - (held - self.least) / width))
-            worth -= dear * np.maximum(0.0, 1.0 - (self.most - held) / width)
-            units = every if epoch % REFRESH == 0 else every[near]
-            change = self.eager(units, zone, worth)
+            units = self.every if epoch % REFRESH == 0 else self.every[near]
+            change = self.eager(units, zone, kernels.worths(held, *rows))
             near[units] = change < REFRESH * REACH * heat
             first = units[change < REACH * heat]
             closed = np.zeros(view.units, np.uint8)
@@ -175,8 +147,7 @@ class Workshop:
             began = time.perf_counter()
             count, number = kernels.anneal(
                 active, len(first), closed, view.zones, view.mandatory, *view.matrix, view.allowed, view.cost,
-                *view.graph, self.least, self.most, price, cap, dear, width, heat, sweeps / EPOCHS,
-                seed * EPOCHS + epoch + 1, zone, held,
+                *view.graph, *rows, heat, sweeps / EPOCHS, seed * EPOCHS + epoch + 1, zone, held,
             )  # fmt: skip
             seconds += time.perf_counter() - began
             near[active[:count]] = True
@@ -185,7 +156,7 @@ class Workshop:
 
     def stirring(self, zone: np.ndarray) -> float:
         """Temperature at which STIRRED times more units would move than at none, by the Metropolis rule."""
-        change = np.maximum(0.0, self.eager(np.arange(len(zone), dtype=np.int32), zone, self.asked - self.dear))
+        change = np.maximum(0.0, self.eager(self.every, zone))
         wanted = STIRRED * max(1, int(np.count_nonzero(change == 0.0)))
         low, high = 1e-6 * self.unit, float(self.unit)
         for _ in range(30):
@@ -193,21 +164,22 @@ class Workshop:
             low, high = (heat, high) if np.exp(-change / heat).sum() < wanted else (low, heat)
         return high
 
-    def eager(self, units: np.ndarray, zone: np.ndarray, worth: np.ndarray) -> np.ndarray:
-        """Least change of the objective by a move of each of some units (n,), amounts at `worth` (R,)."""
+    def eager(self, units: np.ndarray, zone: np.ndarray, rate: np.ndarray | None = None) -> np.ndarray:
+        """Least change of the objective by a move of each of some units (n,), amounts worth `rate` (R,)."""
         view = self.view
         return kernels.eager(
-            units, view.zones, view.mandatory, *view.matrix, view.allowed, view.cost, *view.graph, worth, zone
-        )
+            units, view.zones, view.mandatory, *view.matrix, view.allowed, view.cost, *view.graph,
+            self.price - self.dear if rate is None else rate, zone,
+        )  # fmt: skip
 
     def insist(self, zone: np.ndarray) -> None:
         """Raise the prices of rows that even repair left broken: the relaxation knows nothing of whole units."""
         held = self.view.held(zone)
-        self.asked[(held < self.least) & ~self.soft] *= 1.5
+        self.price[(held < self.least) & ~self.soft] *= 1.5
         self.dear[held > self.most] *= 1.5
 
-    def exchange(self, zone: np.ndarray, units: int, rounds: int, added: int, seed: int) -> None:
-        """Add up to `added` units at a time and drop what that makes redundant, among those whose move costs least.
+    def exchange(self, zone: np.ndarray, units: int, rounds: int, at_a_time: int, seed: int) -> None:
+        """Change up to `at_a_time` of those units whose move costs least; drop and take what that makes worth it.
 
         Each round looks at all of these units, so there are few. Patience of 0.05 to 0.1 typical costs did best on 1e4
         and 1e5 units with and without edges, 100 and 400 rows (0.3 a tenth worse, 1 worse still).
@@ -221,7 +193,7 @@ class Workshop:
         order = columns[np.argsort(-self.reduced[columns], kind="stable")].astype(np.int32)
         kernels.exchange(
             order, view.zones, *view.matrix, view.allowed, view.cost, *view.graph, self.least, self.most, self.strict,
-            added, 0.1 * self.unit, rounds, seed, zone, view.held(zone),
+            at_a_time, 0.1 * self.unit, rounds, seed, zone, view.held(zone),
         )  # fmt: skip
 
     def cheapest(
@@ -231,7 +203,7 @@ class Workshop:
 
         With `rng` a random draw of such; those of `first` (U,) bool before all others.
         """
-        change = self.eager(np.arange(len(zone), dtype=np.int32), zone, self.asked - self.dear)
+        change = self.eager(self.every, zone)
         if rng is not None:
             change += rng.exponential(DRAWN * self.unit, len(change))
         order = np.argsort(change, kind="stable")
@@ -243,7 +215,7 @@ class Workshop:
         """Repair, then drop: what comes out meets every hard row that repair could meet."""
         self.trim(zone)
         self.fill(zone)
-        if self.guide is not self.view.cost:
+        if self.guide is not None:
             for _ in range(3):
                 self.drop(zone, self.guide)
                 self.fill(zone)
