@@ -52,6 +52,7 @@ class Workshop:
         common = float(np.median((dual.price * size)[priced])) if priced.any() else self.unit
         self.soft = np.isfinite(view.price) & below
         self.cap = np.where(self.soft, view.price, np.inf)
+        self.binding = int(np.count_nonzero((dual.price != 0) & (dual.price < self.cap)))
         self.strict = np.where(below, self.cap, 0.0)
         # what is paid for amounts at their lower bounds, and for room below the upper ones
         self.price = np.minimum(np.where(below, np.maximum(dual.price, 0.05 * common / size), 0.0), self.cap)

@@ -6,7 +6,7 @@ import numpy as np
 
 from prioritize.engine import core
 from prioritize.engine.dual import Multipliers, dual_value
-from prioritize.engine.search import LARGE, POOL, Search
+from prioritize.engine.search import IDLE, LARGE, POOL, Search
 from prioritize.engine.standing import Standing
 from prioritize.engine.view import together
 
@@ -34,16 +34,19 @@ class Polish:
         if standing.zone is None:  # nothing to start from: the rows may contradict each other
             return
         self.whole_core()
-        sweeps, zone, small = search.sweeps, standing.zone, self.view.units <= LARGE
-        while not standing.done():
+        sweeps, zone, idle = search.sweeps, standing.zone, 0
+        edges, small = len(self.view.tail) > 0, self.view.units <= LARGE
+        while idle < (1 if edges else IDLE) and not standing.done():
             before = standing.objective
-            sweeps = search.longer(sweeps) if len(self.view.tail) else 0.0
+            sweeps = search.longer(sweeps) if edges else 0.0
             if sweeps:
                 zone = search.anneal(sweeps)
             if small:
-                self.neighbourhoods(zone, 1 if sweeps else 6)
-            if not sweeps and not (small and standing.objective < before):
-                break
+                self.neighbourhoods(zone, 1 if sweeps or not edges else 6)
+            if not edges:
+                search.refine()
+            zone = zone if sweeps else standing.zone
+            idle = 0 if sweeps or standing.objective < before else idle + 1
 
     def whole_core(self) -> None:
         """Reduced-cost fixing: a unit whose second choice costs more than the gap is decided."""
