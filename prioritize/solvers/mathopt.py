@@ -14,7 +14,6 @@ import pickle
 import re
 import struct
 import sys
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -85,7 +84,7 @@ def model_proto(milp: Any) -> Any:
     return proto
 
 
-def parameters(request: dict[str, Any], better: Path) -> Any:
+def parameters(request: dict[str, Any]) -> Any:
     """MathOpt's SolveParameters for a request."""
     from ortools.math_opt.python import mathopt
 
@@ -102,7 +101,7 @@ def parameters(request: dict[str, Any], better: Path) -> Any:
         options.highs.double_options["primal_feasibility_tolerance"] = 1e-9
         options.highs.double_options["mip_feasibility_tolerance"] = 1e-9
         options.highs.bool_options["mip_improving_solution_save"] = True
-        options.highs.string_options["mip_improving_solution_file"] = str(better)
+        options.highs.string_options["mip_improving_solution_file"] = request["better"]
         if request["lp"]:
             options.highs.double_options["dual_feasibility_tolerance"] = 1e-9
     elif solver == "scip":
@@ -123,8 +122,6 @@ class Job:
 
         self.request, self.out = request, out
         self.milp = request["milp"]
-        self.better = Path(tempfile.gettempdir()) / "better.sol"  # of this process alone, see `process.Worker`
-        self.better.unlink(missing_ok=True)
         self.interrupter = solve_interrupter.SolveInterrupter()
         self.bound, self.incumbent = -np.inf, np.inf
         self.answered = threading.Lock()
@@ -149,7 +146,7 @@ class Job:
         self.interrupter.interrupt()
         if self.request["solver"] != "highs":
             return
-        x = read_better(self.better, len(self.milp.cost))
+        x = read_better(Path(self.request["better"]), len(self.milp.cost))
         self.answer({"reason": "INTERRUPTED", "x": x, "bound": self.bound, "detail": "stopped by the user"})
         os._exit(0)
 
@@ -174,7 +171,7 @@ class Job:
                 proto,
                 getattr(parameters_pb2, f"SOLVER_TYPE_{SOLVERS[solver]}"),
                 parameters_pb2.SolverInitializerProto(),
-                parameters(self.request, self.better).to_proto(),
+                parameters(self.request).to_proto(),
                 model_options,
                 # LP solvers have no log worth a live line, and PDLP refuses a callback
                 None if self.request["lp"] else self.log,

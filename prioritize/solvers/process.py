@@ -54,8 +54,6 @@ class Worker:
     def __init__(self) -> None:
         environment = dict(os.environ)
         environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
-        self.scratch = tempfile.TemporaryDirectory(prefix="prioritize-", ignore_cleanup_errors=True)
-        environment["TMPDIR"] = environment["TEMP"] = environment["TMP"] = self.scratch.name
         self.process = subprocess.Popen(
             [sys.executable, "-m", "prioritize.solvers.mathopt"],
             stdin=subprocess.PIPE,
@@ -97,7 +95,6 @@ class Worker:
         """Kill the process."""
         self.process.kill()
         self.process.wait()
-        self.scratch.cleanup()
 
 
 _idle: list[Worker] = []
@@ -155,12 +152,9 @@ def solve_milp(
         worker = _idle.pop() if _idle else None
     if worker is None or not worker.alive:
         worker = Worker()
-    worker.tell(
-        (
-            "solve",
-            {"milp": milp, "solver": solver, "gap": gap, "seconds": seconds, "seed": seed, "hint": hint, "lp": lp},
-        )
-    )
+    scratch = tempfile.TemporaryDirectory(prefix="prioritize-", ignore_cleanup_errors=True)
+    request = {"milp": milp, "solver": solver, "gap": gap, "seconds": seconds, "seed": seed, "hint": hint, "lp": lp}
+    worker.tell(("solve", {**request, "better": os.path.join(scratch.name, "better.sol")}))
     asked_at: float | None = None
     # HiGHS looks at its clock now and then only: with 11 M coefficients a limit of 60 s was still ignored after 600 s
     deadline = float("inf") if seconds is None else time.monotonic() + 1.1 * seconds + 5.0
@@ -193,6 +187,7 @@ def solve_milp(
         worker.end()
         raise
     finally:
+        scratch.cleanup()
         if worker.alive and not (asked_at is not None and solver == "highs"):
             with _lock:
                 _idle.append(worker)
