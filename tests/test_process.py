@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +54,7 @@ class Way:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, program: Program, reason: str):
         self.poor = program.upper.copy()
         outcome = Outcome(self.poor, -1.0, reason, "engine", None)
-        monkeypatch.setattr(type(AUTO), "in_turn", lambda *_: outcome)
+        monkeypatch.setattr(type(AUTO), "in_turn", lambda *_, **__: outcome)
 
 
 AUTO = family("solvers")["auto"](gap=1e-3, seconds=20.0)
@@ -88,3 +89,23 @@ def test_a_solver_that_dies_beside_costs_nothing(monkeypatch: pytest.MonkeyPatch
     reporter = Reporter()
     assert AUTO.solve(program, 1, reporter).x is way.poor
     assert any("out of memory" in line for line in reporter.lines)
+
+
+def test_once_highs_alone_is_through_the_rest_ends_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though the limit is far away; and the user has not interrupted anything."""
+    program = landscape_program(12)
+    slow = Outcome(program.upper.copy(), -1.0, "interrupted", "engine", None)
+    ends = time.monotonic() + 100
+
+    def dawdle(self: SolverConfig, program: Program, seed: int, reporter: Reporter, both: bool) -> Outcome:
+        while not reporter.stop.is_set():
+            assert time.monotonic() < ends, "nothing stops it"
+            time.sleep(0.01)
+        return slow
+
+    monkeypatch.setattr(type(AUTO), "in_turn", dawdle)
+    monkeypatch.setattr("prioritize.solvers.auto.GRACE", 0.0)
+    reporter = Reporter()
+    found = AUTO.model_copy(update={"seconds": 600.0}).solve(program, 1, reporter)
+    assert found.reason == "optimal" and found.x is not None and not reporter.stop.is_set()
+    assert program.objective(found.x.round()) < program.objective(slow.x)

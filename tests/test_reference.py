@@ -293,6 +293,20 @@ def test_tasmania_boundary(reference_data: Path) -> None:
     assert solution.objective >= 9825.191496
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["tasmania, boundary 0.005", "tasmania, outline within cost 1772"])
+def test_the_engine_alone_is_as_good_as_the_best_known(reference_data: Path, name: str) -> None:
+    """Best known by prioritizr 8.1 with HiGHS, not proven: compact, and as compact as a total cost allows."""
+    from benchmarks.reference import REFERENCES
+    from prioritize.engine import engine
+
+    known = REFERENCES[name]
+    program = known.program(reference_data)
+    found = engine.solve(program, gap=1e-3, polish=False)
+    assert found.x is not None and not program.violations(found.x)
+    assert found.bound <= program.objective(found.x) <= known.value
+
+
 # ---------------------------------------------------------------------------- the same from the command line
 
 TASMANIA = """

@@ -48,7 +48,7 @@ class Search:
 
     def __init__(self, standing: Standing, seed: int, last: bool):
         self.standing, self.view, self.seed, self.last = standing, standing.view, seed, last
-        self.heat, self.settled, self.turn = 0.0, self.view.units > SEVERAL, 0
+        self.heat, self.settled, self.whole, self.turn = 0.0, self.view.units > SEVERAL, False, 0
         self.others: list[np.ndarray] = []
 
     def prepare(self, dual: Dual, share: np.ndarray) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, wait
+from copy import copy
 from dataclasses import replace
 from typing import Literal
 
@@ -23,6 +25,20 @@ SMALL, MODERATE, HOPELESS = 4000, 30_000, 60_000
 #: columns, those of flow blocks included, beyond which branch and cut rarely betters a repaired selection, and the
 #: seconds that it is given where the scenario sets no limit
 WITH_RULES, RULE_SECONDS = 6000, 120.0
+#: seconds that are left, besides as many as have passed, when HiGHS alone is through
+GRACE = 5.0
+
+
+class Either(threading.Event):
+    """Set as soon as another event is, or itself."""
+
+    def __init__(self, other: threading.Event):
+        super().__init__()
+        self.other = other
+
+    def is_set(self) -> bool:
+        """One of both is."""
+        return super().is_set() or self.other.is_set()
 
 
 class Auto(SolverConfig):
@@ -39,31 +55,47 @@ class Auto(SolverConfig):
             names = ", ".join(extra.name for extra in program.extras)
             reporter.log(f"auto: HiGHS on the whole program, because only an integer program can say '{names}'")
             return self.through_mathopt("highs", program, seed, reporter)
-        small = columns <= SMALL
-        both = small or (columns <= MODERATE and not program.edges)
+        both = columns <= SMALL or (columns <= MODERATE and not program.edges)
         if not both or self.seconds is None:
             return self.in_turn(program, seed, reporter, both)
+        return self.beside(program, seed, reporter)
+
+    def beside(self, program: Program, seed: int, reporter: Reporter) -> Outcome:
+        """In turn, and beside it HiGHS alone; what is proven in turn goes first, else the better of both.
+
+        Whichever is quicker, the same bytes: where HiGHS alone is through, the other has as long again and GRACE.
+        """
         reporter.log("auto: and beside it, to end no worse than it would alone, HiGHS on the whole from nothing")
-        ends, aside = time.perf_counter() + self.seconds, Reporter()
+        assert self.seconds is not None
+        began, aside, inner = time.perf_counter(), Reporter(), copy(reporter)
+        inner.stop = Either(reporter.stop)
+
+        def alone() -> Outcome:
+            outcome = self.through_mathopt("highs", program, seed, aside)
+            if outcome.reason in ("optimal", "infeasible"):
+                timer = threading.Timer(time.perf_counter() - began + GRACE, inner.stop.set)
+                timer.daemon = True
+                timer.start()
+            return outcome
+
         with ThreadPoolExecutor(1) as pool:
-            plain = pool.submit(self.through_mathopt, "highs", program, seed, aside)
+            plain = pool.submit(alone)
             try:
-                found = self.in_turn(program, seed, reporter, both)
-                # what is proven in turn is the answer, whichever was first: the same bytes on any number of cores
-                if found.reason not in ("optimal", "infeasible", "interrupted"):
-                    wait([plain], max(0.0, ends - time.perf_counter()))
+                found = self.in_turn(program, seed, inner, both=True)
+                if found.reason not in ("optimal", "infeasible") and not inner.stop.is_set():
+                    wait([plain], max(0.0, began + self.seconds - time.perf_counter()))
             finally:
                 aside.stop.set()
         if found.reason in ("optimal", "infeasible"):
             return found
         try:
-            alone = plain.result()
+            other = plain.result()
         except SolveError as error:
             reporter.log(f"auto: beside it: {error}")
             return found
-        value = np.inf if alone.x is None else program.objective(np.round(alone.x))
-        reporter.log(f"auto: beside it: best {program.sign * value:.8g}, bound {program.sign * alone.bound:.8g}")
-        return self.better(program, found, alone, reporter)
+        value = np.inf if other.x is None else program.objective(np.round(other.x))
+        reporter.log(f"auto: beside it: best {program.sign * value:.8g}, bound {program.sign * other.bound:.8g}")
+        return self.better(program, found, other, reporter)
 
     def in_turn(self, program: Program, seed: int, reporter: Reporter, both: bool) -> Outcome:
         """The engine, then HiGHS from what it found, if that is wanted or nothing was found.
