@@ -33,8 +33,9 @@ AROUND, LEAST, ROUNDS, CHANGED, GENTLE, COLD = 6, 100, 50_000, (8, 20), 1000, 0.
 LEVELS = (0.5, 0.65, 0.35, 0.8, 0.2)
 #: selections that are kept to be crossed with the best
 POOL = 6
-#: columns without a first selection that branch and cut takes whole to find one
-WHOLE = 30_000
+#: columns without a first selection that branch and cut takes whole to find one, and for how long, one after the
+#: other: what it has first is within the budgets, what it has last is as thrifty as can be and worse
+WHOLE, AFFORD = 30_000, (2.0, 8.0, 30.0)
 
 
 class Search:
@@ -87,14 +88,18 @@ class Search:
 
         A budget just above the least cost is what it takes; without edges branch and cut is good at that.
         """
-        zone, _, _ = core.decide(
-            self.view.thrifty(), self.rounded(LEVELS[0]), self.shop.every, seconds=min(30.0, 0.5 * self.standing.left),
-            within=0.0, seed=self.seed, stop=self.standing.reporter.stop,
-        )  # fmt: skip
-        if zone is not None:
-            self.shop.finish(zone)
-            if self.standing.offer(zone):
-                self.standing.report("within the budgets")
+        standing, start = self.standing, self.rounded(LEVELS[0])
+        for seconds in AFFORD:
+            if standing.zone is not None or standing.over():
+                return
+            zone, _, _ = core.decide(
+                self.view.thrifty(), start, self.shop.every, seconds=min(seconds, 0.5 * standing.left), within=0.0,
+                seed=self.seed, stop=standing.reporter.stop,
+            )  # fmt: skip
+            if zone is not None:
+                self.shop.finish(zone)
+                if standing.offer(zone):
+                    standing.report("within the budgets")
 
     def exchange(self, base: np.ndarray, start: int) -> None:
         """Exchange units whose move costs little, where there are no edges; at later starts anneal before."""
