@@ -26,7 +26,7 @@ SMALL, MODERATE, HOPELESS = 4000, 30_000, 60_000
 #: seconds that it is given where the scenario sets no limit
 WITH_RULES, RULE_SECONDS = 6000, 120.0
 #: seconds that are left, besides as many as have passed, when HiGHS alone is through
-GRACE = 5.0
+GRACE = 2.0
 
 
 class Either(threading.Event):
