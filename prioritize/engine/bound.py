@@ -61,8 +61,7 @@ class Dual:
         high = np.where(np.isfinite(view.lower), view.price, 0.0)
         self.box = low, high
         self.price = self.best_price = np.clip(self.price, low, high)
-        count = np.bincount(view.row, minlength=len(view.lower))
-        amount = np.bincount(view.row, np.abs(view.amount), len(view.lower))
+        count, amount, _ = view.moments
         self.unit = typical_cost(view, np.where(np.isfinite(view.lower), self.price, 0.0))
         self.worth = self.unit * np.where(amount > 0, count, 1.0) / np.where(amount > 0, amount, 1.0)
         if len(view.tail):
@@ -179,7 +178,7 @@ def curvature(view: View, weight: np.ndarray, joint: np.ndarray, step: np.ndarra
         # zones of one unit compete: left out, which overstates the curvature and is safe
         own = weight * (1.0 - joint * weight) if view.zones == 1 else weight
         pick = np.flatnonzero(own > 1e-6)
-        matrix = sparse.csc_array((view.amount, view.row, view.indptr), shape=(rows, len(weight)))[:, pick]
+        matrix = view.rows[:, pick]
         matrix.data = matrix.data * np.repeat(
             np.sqrt(own[pick] * step[pick // view.zones]), np.diff(matrix.indptr))  # fmt: skip
         return matrix.tocsr()
@@ -241,7 +240,7 @@ def typical_cost(view: View, price: np.ndarray | None = None) -> float:
 
 def paid(view: View, price: np.ndarray) -> np.ndarray:
     """A'price: (V,) what the rows pay for each column."""
-    return sparse.csc_array((view.amount, view.row, view.indptr), shape=(len(price), len(view.cost))).T @ price
+    return view.rows.T @ price
 
 
 def sample_prices(view: View, seed: int, seconds: float = 20.0, most: int = 3000) -> np.ndarray:
@@ -252,8 +251,7 @@ def sample_prices(view: View, seed: int, seconds: float = 20.0, most: int = 3000
     """
     rows, zones = len(view.lower), view.zones
     rng = np.random.default_rng(seed)
-    matrix = sparse.csc_array((view.amount, view.row, view.indptr), shape=(rows, view.units * zones))
-    count = np.bincount(view.row, minlength=rows)
+    count, whole, _ = view.moments
     chance = np.full(view.units, min(1.0, most / view.units))
     rare = np.flatnonzero(count < 10 / chance[0]) if chance[0] < 1 else np.zeros(0, int)
     if rare.size:
@@ -264,9 +262,9 @@ def sample_prices(view: View, seed: int, seconds: float = 20.0, most: int = 3000
     picked = np.flatnonzero(rng.random(view.units) < chance)
     weight = 1.0 / chance[picked]
     columns = (picked[:, None] * zones + np.arange(zones)).ravel()
-    part = matrix[:, columns]
+    part = view.rows[:, columns]
     heavy = np.repeat(weight, zones)
-    whole, here = np.asarray(np.abs(matrix).sum(axis=1)).ravel(), np.asarray(np.abs(part) @ heavy).ravel()
+    here = np.asarray(np.abs(part) @ heavy).ravel()
     ratio = np.where(whole > 0, here / np.where(whole > 0, whole, 1.0), 1.0)
     # in units of the row bound, columns in units of their weight
     size = np.where(np.isfinite(view.lower), np.abs(view.lower), np.abs(view.upper)) * ratio

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 
 import numpy as np
-from scipy import sparse
 
 from prioritize.engine.bound import Dual, Stop, paid
 from prioritize_kernels import selection as kernels
@@ -59,9 +58,7 @@ class Workshop:
         self.dear = np.where(above, np.maximum(-dual.price, 0.05 * common / limit), 0.0)
         self.firm = np.where(self.soft & (self.price > 0), view.price / np.where(self.price > 0, self.price, 1.0), FIRM)
         # of each row's amounts: deviation of the sum of a random half, and mean
-        count, total, squares = (
-            np.bincount(view.row, weight, len(view.lower)) for weight in (None, np.abs(view.amount), view.amount**2)
-        )
+        count, total, squares = view.moments
         self.narrow = NARROW * np.where(total > 0, total, 1.0) / np.maximum(1.0, count)
         self.wide = np.maximum(self.narrow, WIDE * np.sqrt(squares))
         # while it drops, a budget has its price too: what is given up pays for what is taken later
@@ -83,10 +80,9 @@ class Workshop:
         view, held = self.view, self.view.held(zone)
         if view.mandatory or not (held > self.most).any():
             return
-        matrix = sparse.csc_array((view.amount, view.row, view.indptr), shape=(len(view.lower), len(view.cost)))
         for r in np.flatnonzero(held > self.most):
             chosen = self.every[zone >= 0]
-            amount = matrix[:, chosen * view.zones + zone[chosen]][[r]].toarray().ravel()
+            amount = view.rows[:, chosen * view.zones + zone[chosen]][[r]].toarray().ravel()
             chosen, amount = chosen[amount > 0], amount[amount > 0]
             order = np.argsort(self.eager(chosen, zone) / amount, kind="stable")
             enough = np.searchsorted(np.cumsum(amount[order]), view.held(zone)[r] - self.most[r]) + 1

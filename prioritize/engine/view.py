@@ -20,6 +20,8 @@ SLACK = 1e-10
 #: units and edges are worked on in spans of a fixed count, so that no sum depends on the number of threads
 SPANS = 8
 SMALL = 20_000
+#: amounts that are summed at a time, so that what is made of them stays small
+BLOCK = 1_000_000
 
 Graph = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
@@ -103,6 +105,22 @@ class View:
     def matrix(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """(indptr, row, amount), as kernels take it."""
         return self.indptr, self.row, self.amount
+
+    @cached_property
+    def rows(self) -> sparse.csc_array:
+        """(R, V) the same arrays for SciPy, which copies whatever has two widths of numbers."""
+        indptr = self.indptr.astype(np.int32) if len(self.amount) < 2**31 else self.indptr
+        return sparse.csc_array((self.amount, self.row, indptr), shape=(len(self.lower), len(self.cost)))
+
+    @cached_property
+    def moments(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of each row's amounts (R,): how many, sum of magnitudes, sum of squares."""
+        count, total, squares = (np.zeros(len(self.lower)) for _ in range(3))
+        for start in range(0, len(self.amount), BLOCK):
+            row, amount = (part[start : start + BLOCK] for part in (self.row, self.amount))
+            for result, weight in ((count, 1.0), (total, np.abs(amount)), (squares, amount**2)):
+                np.add.at(result, row, weight)
+        return count, total, squares
 
     @cached_property
     def graph(self) -> Graph:
@@ -237,7 +255,7 @@ class View:
     def program(self, rows: np.ndarray) -> Program:
         """A Program of this view alone, with the given rows (k,), for the integer solver."""
         columns = self.units * self.zones
-        matrix = sparse.csc_array((self.amount, self.row, self.indptr), shape=(len(self.lower), columns)).tocsr()[rows]
+        matrix = self.rows.tocsr()[rows]
         upper = self.allowed.astype(np.float64)
         groups = []
         for mask in np.unique(self.mask):
@@ -328,8 +346,8 @@ def view(program: Program) -> View:
         constant=program.constant
         + sum(float(np.minimum(e.cost * e.lower, e.cost * e.upper).sum()) for e in program.extras),
         indptr=matrix.indptr.astype(np.int64),
-        row=matrix.indices.astype(np.int32),
-        amount=matrix.data.astype(np.float64),
+        row=matrix.indices.astype(np.int32, copy=False),
+        amount=matrix.data.astype(np.float64, copy=False),
         lower=program.row_lower,
         upper=program.row_upper,
         scale=np.where(np.isfinite(program.row_lower), program.row_lower, program.row_upper),
