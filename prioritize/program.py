@@ -160,6 +160,14 @@ class Program:
         return found
 
 
+def narrow(matrix: sparse.csr_array) -> sparse.csr_array:
+    """The same matrix with int32 indices, where they can say it; shared where they are so already."""
+    if matrix.nnz >= 2**31 or max(matrix.shape) >= 2**31:
+        return matrix
+    indices, indptr = (part.astype(np.int32, copy=False) for part in (matrix.indices, matrix.indptr))
+    return sparse.csr_array((matrix.data, indices, indptr), shape=matrix.shape)
+
+
 class Builder:
     """Grows a Program block by block; every block is named.
 
@@ -202,7 +210,7 @@ class Builder:
     ) -> None:
         """Add k rows `lower <= matrix @ x + s <= upper`; at a finite price a shortfall may be bought."""
         k = len(names)
-        block = sparse.csr_array(matrix)
+        block = narrow(sparse.csr_array(matrix))
         if block.shape != (k, self.columns):
             raise ValueError(f"rows {names[:3]}: matrix is {block.shape}, expected {(k, self.columns)}")
         self._blocks.append(block)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
@@ -19,6 +20,8 @@ from prioritize.solvers.process import solve_milp
 
 #: most seconds for a certificate where the solver gives none
 PROOF = 30.0
+#: amounts that are looked at together
+BLOCK = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,18 +190,22 @@ def reach(program: Program, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Least and largest activity of each row, each unit in its best zone: two (R,) arrays (safe from outside)."""
     rows = program.rows
     low, high = np.zeros(rows.shape[0]), np.zeros(rows.shape[0])
-    if not rows.nnz:
-        return low, high
-    locked = program.lower[rows.indices] > 0
-    allowed = upper[rows.indices] > 0
-    unit = rows.indices // program.zones
-    row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
-    first = np.flatnonzero(np.r_[True, (unit[1:] != unit[:-1]) | (row[1:] != row[:-1])])
-    # a unit that is locked into a zone has no other to choose from
-    bound = np.repeat(np.logical_or.reduceat(locked, first), np.diff(np.r_[first, len(unit)])) & ~locked
-    for sums, pick, none in ((low, np.minimum, np.inf), (high, np.maximum, -np.inf)):
-        value = np.where(locked, rows.data, np.where(allowed, pick(rows.data, 0.0), 0.0))
-        np.add.at(sums, row[first], pick.reduceat(np.where(bound, none, value), first))
+    # some rows at a time: what is made of their amounts is several times as large as these
+    cuts = np.unique(np.searchsorted(rows.indptr, np.arange(0, rows.nnz, BLOCK), side="right") - 1)
+    for start, stop in pairwise([*cuts.tolist(), rows.shape[0]]):
+        part = slice(rows.indptr[start], rows.indptr[stop])
+        column, amount = rows.indices[part], rows.data[part]
+        if not len(column):
+            continue
+        locked, allowed = program.lower[column] > 0, upper[column] > 0
+        unit = column // program.zones
+        row = np.repeat(np.arange(start, stop), np.diff(rows.indptr[start : stop + 1]))
+        first = np.flatnonzero(np.r_[True, (unit[1:] != unit[:-1]) | (row[1:] != row[:-1])])
+        # a unit that is locked into a zone has no other to choose from
+        bound = np.repeat(np.logical_or.reduceat(locked, first), np.diff(np.r_[first, len(unit)])) & ~locked
+        for sums, pick, none in ((low, np.minimum, np.inf), (high, np.maximum, -np.inf)):
+            value = np.where(locked, amount, np.where(allowed, pick(amount, 0.0), 0.0))
+            np.add.at(sums, row[first], pick.reduceat(np.where(bound, none, value), first))
     return low, high
 
 

@@ -148,9 +148,9 @@ class View:
     def held(self, zone: np.ndarray) -> np.ndarray:
         """(R,) amounts in the zones (U,) int8 that units are given, -1 is none."""
         chosen = np.flatnonzero(zone >= 0)
-        start, stop = (self.indptr[chosen * self.zones + zone[chosen] + k] for k in (0, 1))
-        take = spans_of(start, stop)
-        return tally(self.row[take], self.amount[take], len(self.lower))
+        x = np.zeros(len(self.cost))
+        x[chosen * self.zones + zone[chosen]] = 1.0
+        return self.rows @ x
 
     def selected(self, zone: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """Whether the zone of a unit counts in a mask."""
