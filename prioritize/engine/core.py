@@ -20,6 +20,7 @@ def decide(
     within: float,
     seed: int,
     stop: threading.Event | None,
+    prove: bool = True,
 ) -> tuple[np.ndarray | None, Answer, float]:
     """Let the integer program choose the zones of some units; the rest stays at `base`.
 
@@ -31,6 +32,8 @@ def decide(
         Units, ascending.
     within : float
         Stop when this near to the optimum, in the objective's unit.
+    prove : bool
+        The bound is wanted, too.
 
     Returns
     -------
@@ -44,7 +47,9 @@ def decide(
     x[chosen, base[free][chosen]] = 1.0
     hint = lift(milp, x.ravel())
     gap = within / max(abs(float(milp.cost @ hint)) * milp.objective_scale, within * 20, 1e-300)
-    answer = solve_milp(milp, "highs", gap=max(gap, 1e-9), seconds=seconds, seed=seed, hint=hint, stop=stop)
+    answer = solve_milp(
+        milp, "highs", gap=max(gap, 1e-9), seconds=seconds, seed=seed, hint=hint, stop=stop, prove=prove
+    )  # fmt: skip
     bound = milp.unscaled(answer.bound)
     if answer.x is None:
         return None, answer, bound

@@ -102,6 +102,8 @@ def parameters(request: dict[str, Any]) -> Any:
         options.highs.double_options["mip_feasibility_tolerance"] = 1e-9
         options.highs.bool_options["mip_improving_solution_save"] = True
         options.highs.string_options["mip_improving_solution_file"] = request["better"]
+        if not request["prove"]:
+            options.highs.int_options["mip_pscost_minreliable"] = 0
         if request["lp"]:
             options.highs.double_options["dual_feasibility_tolerance"] = 1e-9
     elif solver == "scip":

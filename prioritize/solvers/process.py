@@ -116,6 +116,7 @@ def solve_milp(
     seed: int = 1,
     hint: np.ndarray | None = None,
     lp: bool = False,
+    prove: bool = True,
     on_log: Callable[[list[str], float, float], None] | None = None,
     stop: threading.Event | None = None,
 ) -> Answer:
@@ -134,6 +135,8 @@ def solve_milp(
         A solution to start from.
     lp : bool
         The Milp has no integer columns.
+    prove : bool
+        False where better solutions are wanted rather than a bound: HiGHS branches without trying branches first.
     on_log : callable (lines, bound, incumbent), optional
         Called as the solver's log comes in; bound and incumbent are in the Milp's scaled objective.
     stop : threading.Event, optional
@@ -153,7 +156,8 @@ def solve_milp(
     if worker is None or not worker.alive:
         worker = Worker()
     scratch = tempfile.TemporaryDirectory(prefix="prioritize-", ignore_cleanup_errors=True)
-    request = {"milp": milp, "solver": solver, "gap": gap, "seconds": seconds, "seed": seed, "hint": hint, "lp": lp}
+    request = {"milp": milp, "solver": solver, "gap": gap, "seconds": seconds, "seed": seed, "hint": hint, "lp": lp,
+               "prove": prove}  # fmt: skip
     worker.tell(("solve", {**request, "better": os.path.join(scratch.name, "better.sol")}))
     asked_at: float | None = None
     # HiGHS looks at its clock now and then only: with 11 M coefficients a limit of 60 s was still ignored after 600 s
