@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from strategies import every_selection, problems
 
-from prioritize.engine import engine
+from prioritize.engine import engine, view
 from prioritize.engine.dual import Multipliers, dual_value
 from prioritize.errors import InfeasibleError
 from prioritize.problem import Problem, compile_problem
@@ -120,8 +120,6 @@ def test_same_seed_same_bytes(zones: int, boundary: float) -> None:
 def test_same_bytes_for_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    from prioritize.engine import view
-
     program = landscape_program(boundary=0.3)
     monkeypatch.setattr(view, "SMALL", 10)  # many spans although the case is small
     answers = []
@@ -130,6 +128,25 @@ def test_same_bytes_for_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -
         answers.append(engine.solve(program, gap=1e-4, seed=3, polish=False))
     assert len({answer.x.tobytes() for answer in answers if answer.x is not None}) == 1
     assert len({answer.bound for answer in answers}) == 1
+
+
+@pytest.mark.parametrize("block", [1, 7, 10**6])
+@given(problem=problems())
+def test_sums_over_rows(problem: Problem, block: int) -> None:
+    """What a selection holds, and the moments of each row, however many amounts are summed together."""
+    seen = view.view(compile_problem(problem))
+    matrix = np.zeros((len(seen.lower), len(seen.cost)))
+    for column in range(len(seen.cost)):
+        at = slice(seen.indptr[column], seen.indptr[column + 1])
+        matrix[seen.row[at], column] = seen.amount[at]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(view, "BLOCK", block)
+        count, total, squares = seen.moments
+    assert np.array_equal(count, np.bincount(seen.row, minlength=len(matrix)))
+    assert np.allclose(total, np.abs(matrix).sum(axis=1)) and np.allclose(squares, (matrix**2).sum(axis=1))
+    zone = np.arange(seen.units, dtype=np.int8) % (seen.zones + 1) - 1
+    chosen = np.flatnonzero(zone >= 0)
+    assert np.allclose(seen.held(zone), matrix[:, chosen * seen.zones + zone[chosen]].sum(axis=1))
 
 
 def test_stop_is_heard() -> None:

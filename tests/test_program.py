@@ -6,9 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from scipy import sparse
+from strategies import problems
 
+import prioritize.solve as solving
 from prioritize.landscape import Graph, from_arrays
 from prioritize.problem import Problem, compile_problem
+from prioritize.program import Builder
 from prioritize.registry import family
 from prioritize.solve import explain, impossible_rows
 from prioritize.solvers.milp import IMPLIED, INTEGER, flatten, integral
@@ -89,6 +94,41 @@ def test_impossible_says_what_is_there() -> None:
     assert impossible_rows(program) == [
         "target for 'feature_1' asks for 6.5 amount, only 6 is not locked out (7 without the locks)"
     ]
+
+
+@pytest.mark.parametrize("block", [1, 7, 10**6])
+@given(problem=problems())
+def test_reach_is_what_any_selection_can_hold(problem: Problem, block: int) -> None:
+    """Of each row, by trying each unit's zones alone, however many amounts are looked at together."""
+    program = compile_problem(problem)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(solving, "BLOCK", block)
+        low, high = solving.reach(program, program.upper)
+    rows = program.rows.toarray()
+    for row, amounts in enumerate(rows.reshape(len(rows), program.units, program.zones)):
+        least = most = 0.0
+        for unit, amount in enumerate(amounts):
+            at = slice(unit * program.zones, (unit + 1) * program.zones)
+            locked, allowed = program.lower[at] > 0, program.upper[at] > 0
+            # zero is a choice of a unit without a lock, and of one that is locked into nothing this row counts
+            options = amount[locked] if locked.any() else np.r_[0.0, amount[allowed]]
+            counts = amount[locked] != 0 if locked.any() else amount != 0
+            least += options.min() if counts.any() else 0.0
+            most += options.max() if counts.any() else 0.0
+        assert np.isclose(low[row], least, atol=1e-12) and np.isclose(high[row], most, atol=1e-12)
+
+
+def test_rows_take_as_little_memory_as_they_can() -> None:
+    """Indices of 32 bits, whatever was handed over, and arrays that are right already are not copied."""
+    wide = sparse.csr_array(np.array([[1.0, 0.0, 2.0]]))
+    wide.indices, wide.indptr = wide.indices.astype(np.int64), wide.indptr.astype(np.int64)
+    for matrix in (wide, sparse.csr_array(wide.toarray())):
+        builder = Builder(3, 1)
+        builder.add_rows(["one"], matrix)
+        rows = builder.build().rows
+        assert rows.indices.dtype == rows.indptr.dtype == np.int32
+        assert np.shares_memory(rows.data, matrix.data) and rows.toarray().tolist() == [[1.0, 0.0, 2.0]]
+    assert np.shares_memory(rows.indices, matrix.indices)
 
 
 def test_explanation_names_the_fewest_rows() -> None:
