@@ -76,6 +76,12 @@ CASES: dict[str, Case] = {
             "9M": Setting(600, 3e-3, Asked(0.3, None, 24)),
         },
     ),
+    # at 0.5 HiGHS has 32 % after two minutes: 0.3 is about where it needs 420 s for 2.5 %, which is what was asked of
+    "boundary_middle": Case(
+        "boundary penalty 0.3, four neighbours",
+        lambda side: blobs(side, boundary=0.3),
+        {"10k": Setting(30, 1e-3, Asked(1.3, 10), rival_seconds=420)},
+    ),
     "boundary_weak": Case(
         "boundary penalty 0.1, four neighbours", lambda side: blobs(side, boundary=0.1), {"10k": Setting(60, 1e-3)}
     ),
