@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -120,6 +121,17 @@ class Program:
     mandatory: bool = False
     maximise: bool = False
 
+    @cached_property
+    def largest(self) -> np.ndarray:
+        """(R,) largest magnitude of each row's amounts; 1 where all are zero."""
+        result = np.ones(self.rows.shape[0])
+        filled = np.diff(self.rows.indptr) > 0
+        if filled.any():
+            # |amounts| would be a second copy of them
+            start, data = self.rows.indptr[:-1][filled], self.rows.data
+            result[filled] = np.maximum(np.maximum.reduceat(data, start), -np.minimum.reduceat(data, start))
+        return np.where(result > 0, result, 1.0)
+
     @property
     def sign(self) -> float:
         """Times the value of this program gives the value in the user's sense."""
@@ -141,7 +153,7 @@ class Program:
         return total
 
     def violations(self, x: np.ndarray, tolerance: float = 1e-9) -> list[tuple[str, float]]:
-        """Hard rows and bounds that x (V,) breaks: (what, by how much). Tolerance is relative to the row's bound."""
+        """Hard rows and bounds that x (V,) breaks: (what, by how much). Tolerance is relative to `yardstick`."""
         found: list[tuple[str, float]] = []
         activity = self.rows @ x
         hard = ~np.isfinite(self.price)
@@ -149,8 +161,7 @@ class Program:
             low = np.where(hard & np.isfinite(self.row_lower), self.row_lower - activity, -np.inf)
             high = np.where(np.isfinite(self.row_upper), activity - self.row_upper, -np.inf)
         for amount, bound in ((low, self.row_lower), (high, self.row_upper)):
-            allowed = tolerance * np.maximum(1e-12, np.abs(np.where(np.isfinite(bound), bound, 0.0)))
-            for row in np.flatnonzero(amount > allowed):
+            for row in np.flatnonzero(amount > tolerance * yardstick(bound, self.largest)):
                 found.append((self.row_names[row], float(amount[row])))
         if np.any(x < self.lower) or np.any(x > self.upper):
             found.append(("locks", float(np.sum(x < self.lower) + np.sum(x > self.upper))))
@@ -158,6 +169,12 @@ class Program:
         if np.any(zones > 1) or (self.mandatory and np.any(zones < 1)):
             found.append(("one zone per unit", float(np.sum(zones > 1) + self.mandatory * np.sum(zones < 1))))
         return found
+
+
+def yardstick(bound: np.ndarray | float, largest: np.ndarray | float) -> np.ndarray:
+    """What tolerances on a row are relative to: the size of its bound, or where that is zero of its largest amount."""
+    size = np.abs(bound)
+    return np.where(np.isfinite(size) & (size > 1e-12 * np.asarray(largest)), size, largest)
 
 
 def narrow(matrix: sparse.csr_array) -> sparse.csr_array:

@@ -12,7 +12,7 @@ from scipy import sparse
 from prioritize.engine import engine
 from prioritize.engine.dual import Multipliers, dual_value
 from prioritize.errors import InfeasibleError, SolveError
-from prioritize.program import HARD, Builder, Extra, Program
+from prioritize.program import HARD, Builder, Extra, Program, yardstick
 from prioritize.progress import Reporter, relative_gap
 from prioritize.solvers._config import SolverConfig
 from prioritize.solvers.milp import flatten
@@ -145,13 +145,13 @@ def repair(program: Program, x: np.ndarray) -> np.ndarray:
     SolveError
         If adding alone cannot do it.
     """
-    x = x.copy()
+    given, x = program.violations(x), x.copy()
     hard = ~np.isfinite(program.price) & np.isfinite(program.row_lower)
     for _ in range(1000):
         if not program.violations(x):
             return x
         short = np.where(hard, program.row_lower - program.rows @ x, 0.0)
-        open_rows = np.flatnonzero(short > 1e-9 * np.abs(program.row_lower))
+        open_rows = np.flatnonzero(short > 1e-9 * yardstick(program.row_lower, program.largest))
         if not open_rows.size:
             break
         taken = np.repeat(x.reshape(program.units, program.zones).any(axis=1), program.zones)
@@ -165,9 +165,8 @@ def repair(program: Program, x: np.ndarray) -> np.ndarray:
             break
         worth = gain / (np.maximum(program.cost, 0.0) + 1e-12 + np.abs(program.cost).mean() * 1e-6)
         x[int(np.argmax(worth))] = 1.0
-    left = program.violations(x)
-    if left:
-        raise SolveError([f"the solver's selection breaks {name} by {amount:.6g}" for name, amount in left])
+    if program.violations(x):
+        raise SolveError([f"the solver's selection breaks {name} by {amount:.6g}" for name, amount in given])
     return x
 
 
@@ -267,7 +266,7 @@ def explain(program: Program, seed: int = 1) -> list[str]:
     columns = program.units * program.zones
     where, sign = np.array([side[0] for side in sides]), np.array([side[1] for side in sides])
     bound = np.array([side[2] for side in sides])
-    scale = np.maximum(np.abs(bound), 1e-12)
+    scale = yardstick(bound, program.largest[where])
     main = sparse.diags_array(sign / scale) @ program.rows[where]
     worst = 1.0 + np.abs(main).sum(axis=1)
     eye = sparse.eye_array(count)
@@ -294,18 +293,20 @@ def explain(program: Program, seed: int = 1) -> list[str]:
             complete=lambda x: np.zeros(2 * count),
         )
     )
-    milp = flatten(replace(builder.build(), edges=(), extras=builder.build().extras))
+    milp = flatten(builder.build())
     answer = solve_milp(milp, "highs", gap=0.0, seconds=30.0, seed=seed)
     if answer.x is None:
         return ["no selection meets all hard rows together (the search for the rows to relax was cut off after 30 s)"]
     x = np.round(answer.x[:columns])
     activity = program.rows @ x
     faults = []
-    for r, s, b in sides:
+    for (r, s, b), size in zip(sides, scale, strict=True):
         have = s * activity[r]
-        if have < b - 1e-9 * max(abs(b), 1e-12):
+        if have < b - 1e-9 * size:
             unit = program.row_units[r]
             verb = "lower" if s > 0 else "raise"
             faults.append(f"{verb} {program.row_names[r]} from {s * b:.10g} to {s * have:.10g} {unit}".rstrip())
+    if not faults:
+        return ["no selection meets all hard rows together; by how little is beyond what numbers can tell"]
     head = f"no selection meets all hard rows together; {len(faults)} of {count} must give way, for example:"
     return [head, *faults]

@@ -107,6 +107,9 @@ def feasible(problem: Problem, selection: np.ndarray) -> bool:
                     return False
                 if constraint.max_share is not None and part > constraint.max_share * total + slack:
                     return False
+        elif constraint.kind == "mandatory":
+            if not all(chosen):
+                return False
         elif constraint.kind == "linear":
             if sum(landscape.layers[constraint.layer][u] for u in range(units) if chosen[u]) > constraint.max + slack:
                 return False

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from prioritize.landscape import Graph, Landscape, from_arrays
 from prioritize.problem import Problem
+from prioritize.program import HARD, Builder, Program
 from prioritize.registry import family
 
 
@@ -84,6 +85,8 @@ def problems(draw: st.DrawFn, zones: int | None = None, locks: bool = True) -> P
         free = np.flatnonzero((landscape.status < 1).all(axis=1))
         unit = int(landscape.unit_id[draw(st.sampled_from(free.tolist()))])
         chosen.append(constraints["locked"](kind="locked", status="out", units=[unit]))
+    if draw(st.integers(0, 7)) == 0:
+        chosen.append(constraints["mandatory"](kind="mandatory"))
     extra = []
     if draw(st.booleans()):
         parts = draw(st.sampled_from(["together", "apart", ["protected"]]))
@@ -94,6 +97,48 @@ def problems(draw: st.DrawFn, zones: int | None = None, locks: bool = True) -> P
     if draw(st.booleans()):
         extra.append(penalties["linear"](kind="linear", layer="pressure", weight=draw(st.integers(-2, 4)) / 4))
     return Problem(landscape, target, np.where(totals > 0, totals, 1.0), objective, tuple(chosen), tuple(extra))
+
+
+@st.composite
+def programs(draw: st.DrawFn) -> Program:
+    """Any small Program, also such as no scenario asks for: amounts of both signs that no binary fraction can say,
+    rows with two bounds, with none below and with bounds at zero, soft rows without need, edges one way.
+    """
+    zones = draw(st.integers(1, 2))
+    units = draw(st.integers(1, 7 if zones == 1 else 4))
+    to = Builder(units, zones)
+    to.mandatory, to.maximise = draw(st.booleans()) and zones > 1, draw(st.booleans())
+    columns = units * zones
+    least = draw(st.sampled_from([0, 0, -4]))
+    to.add_cost(np.array(draw(st.lists(st.integers(least, 20), min_size=columns, max_size=columns))) / 10)
+    for unit in range(units):
+        lock = draw(st.sampled_from(["in", "out", "shut", *["free"] * 7]))
+        at = slice(unit * zones, (unit + 1) * zones)
+        zone = unit * zones + draw(st.integers(0, zones - 1))
+        if lock == "in":
+            to.upper[at] = 0.0
+            to.lower[zone] = to.upper[zone] = 1.0
+        elif lock == "out":
+            to.upper[at] = 0.0
+        elif lock == "shut":
+            to.upper[zone] = 0.0
+    for row in range(draw(st.integers(0, 4))):
+        least = draw(st.sampled_from([0, 0, -16]))
+        amount = np.array(draw(st.lists(st.integers(least, 32), min_size=columns, max_size=columns))) / 10
+        bound = draw(st.sampled_from([0, *range(-8, 33)])) / 10
+        kind = draw(st.sampled_from(["least", "most", "both", "soft", "soft below a most"]))
+        low = -np.inf if kind == "most" else bound
+        high = {"most": bound, "both": bound + draw(st.integers(0, 24)) / 10, "soft below a most": bound + 2.0}
+        price = draw(st.integers(0, 24)) / 10 if kind.startswith("soft") else HARD
+        to.add_rows([f"row {row}"], amount[None, :], lower=low, upper=high.get(kind, np.inf), price=price)
+    for _ in range(draw(st.integers(0, 2)) if units > 1 else 0):
+        count = draw(st.integers(1, 10))
+        tail = np.array(draw(st.lists(st.integers(0, units - 1), min_size=count, max_size=count)))
+        step = np.array(draw(st.lists(st.integers(1, units - 1), min_size=count, max_size=count)))
+        weight = np.array(draw(st.lists(st.integers(0, 16), min_size=count, max_size=count))) / 10
+        counted = draw(st.sampled_from([(0,), (zones - 1,), tuple(range(zones))]))
+        to.add_edges("edges", tail, (tail + step) % units, weight, counted)
+    return to.build()
 
 
 def every_selection(units: int, zones: int) -> Iterator[np.ndarray]:

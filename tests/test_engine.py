@@ -7,8 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from strategies import every_selection, problems
+from strategies import every_selection, problems, programs
 
+from prioritize.certificate import proven_bound
 from prioritize.engine import engine, view
 from prioritize.engine.dual import Multipliers, dual_value
 from prioritize.errors import InfeasibleError
@@ -65,6 +66,24 @@ def test_bound_optimum_objective_two_zones(problem: Problem) -> None:
     program = compile_problem(problem)
     if not impossible_rows(program):
         check(program, polish=False)
+
+
+@settings(max_examples=150)
+@given(program=programs())
+def test_any_program(program: Program) -> None:
+    """`auto` finds the counted optimum, or says that there is none; no bound passes it."""
+    optimum = counted(program)
+    solver = family("solvers")["auto"](gap=0.0, seconds=10.0)
+    if not np.isfinite(optimum):
+        with pytest.raises(InfeasibleError):
+            solve(program, solver)
+        return
+    assert not impossible_rows(program)
+    found = solve(program, solver)
+    assert program.sign * found.objective == pytest.approx(optimum, abs=1e-6)
+    assert program.sign * found.bound <= optimum + 1e-7
+    assert found.status == "optimal"
+    assert proven_bound(program, found.multipliers) <= optimum + 1e-9
 
 
 @settings(max_examples=60)

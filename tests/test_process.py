@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import pickle
+import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
+from scipy import sparse
 from test_engine import landscape_program
 
 from prioritize.errors import SolveError
@@ -46,6 +51,75 @@ def test_highs_stopped_leaves_its_best_selection() -> None:
     answer = process.solve_milp(milp, "highs", gap=1e-9, seconds=120, on_log=listen, stop=stop)
     assert answer.reason == "INTERRUPTED" and answer.x is not None and len(seen) >= 3
     assert milp.cost @ answer.x <= seen[-1] * (1 + 1e-6)
+
+
+def test_a_stop_that_meets_the_answer_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer's frame has begun to come when the user stops: it arrives whole, and at once."""
+    stop, receive, began = threading.Event(), process.receive, time.monotonic()
+
+    class Slow:
+        """Gives the first bytes of a large frame, and the rest a second after the stop."""
+
+        def __init__(self, stream: IO[bytes]):
+            self.stream = stream
+
+        def read(self, size: int) -> bytes:
+            if size > 1_000_000:
+                stop.set()
+                time.sleep(1.0)
+            return self.stream.read(size)
+
+    monkeypatch.setattr(process, "_idle", [])
+    monkeypatch.setattr(process, "receive", lambda stream: receive(Slow(stream)))
+    milp = flatten(landscape_program(10))
+    many = sparse.csr_array((1, 300_000))
+    wide = replace(
+        milp, cost=np.ones(300_000), lower=np.zeros(300_000), upper=np.ones(300_000), rows=many,
+        kind=np.ones(300_000, np.int8), row_lower=np.full(1, -np.inf), row_upper=np.ones(1),
+    )  # fmt: skip
+    answer = process.solve_milp(wide, "highs", seconds=60, stop=stop)
+    assert answer.x is not None and len(answer.x) == 300_000
+    assert stop.is_set() and time.monotonic() - began < 30
+
+
+def test_a_frame_that_is_cut_off_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut(stream: IO[bytes]) -> None:
+        raise pickle.UnpicklingError("cut off")
+
+    receive, calls = process.receive, []
+    monkeypatch.setattr(process, "_idle", [])
+    monkeypatch.setattr(
+        process, "receive", lambda stream: calls.append(0) or (receive if len(calls) < 2 else cut)(stream)
+    )
+    with pytest.raises(SolveError, match="died while solving"):
+        process.solve_milp(flatten(landscape_program(10)), "highs", seconds=20)
+
+
+def test_nothing_is_left_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No folder, no process: after an answer, a stop, a process that dies, one that cannot be told."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(process, "_idle", [])
+    milp, stop, started = flatten(landscape_program(40, boundary=0.5)), threading.Event(), []
+    make = process.Worker.__init__
+
+    def noted(self: process.Worker) -> None:
+        make(self)
+        started.append(self)
+
+    monkeypatch.setattr(process.Worker, "__init__", noted)
+    process.solve_milp(milp, "highs", seconds=1)
+    threading.Timer(1.0, stop.set).start()
+    process.solve_milp(milp, "highs", seconds=60, gap=0.0, stop=stop)
+    assert not process._idle and started[0].process.returncode is not None
+    killer = threading.Timer(1.0, lambda: started[1].process.kill())
+    killer.start()
+    with pytest.raises(SolveError, match="died while solving"):
+        process.solve_milp(milp, "highs", seconds=60, gap=0.0)
+    monkeypatch.setattr(process, "send", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        process.solve_milp(milp, "highs", seconds=1)
+    assert len(started) == 3 and all(worker.process.returncode is not None for worker in started)
+    assert not list(tmp_path.iterdir())
 
 
 class Way:

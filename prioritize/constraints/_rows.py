@@ -6,7 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from prioritize.problem import MET, Problem, zone_numbers
-from prioritize.program import Builder
+from prioritize.program import Builder, yardstick
 
 #: (name, (U,) or (U, Z) values, low, high, unit)
 Row = tuple[str, np.ndarray, float, float, str]
@@ -41,9 +41,10 @@ def broken_rows(problem: Problem, rows: list[Row], zones: list[str] | None, sele
     """Rows that a (U, Z) selection violates, in words."""
     found = []
     for name, values, low, high, unit in rows:
-        amount = float(by_unit_and_zone(values, problem, zones)[selection].sum())
-        if amount < low - MET * abs(low):
+        grid = by_unit_and_zone(values, problem, zones)
+        amount, largest = float(grid[selection].sum()), float(np.abs(grid).max(initial=0.0))
+        if amount < low - MET * yardstick(low, largest):
             found.append(f"{name} is {amount:.10g} {unit}, less than {low:.10g}")
-        if amount > high + MET * abs(high):
+        if amount > high + MET * yardstick(high, largest):
             found.append(f"{name} is {amount:.10g} {unit}, more than {high:.10g}")
     return found

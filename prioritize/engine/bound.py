@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -215,6 +216,8 @@ def newton_step(
     diagonal = np.maximum(np.diag(part), np.abs(slope[pick]) / reach[pick])
     root = 1.0 / np.sqrt(diagonal)
     part = part * root[:, None] * root[None, :]
+    if not np.isfinite(part).all():  # prices beyond all numbers: the rows contradict each other
+        return step
     while True:
         part[np.diag_indices(len(pick))] = 1.0 + damping
         try:
@@ -243,10 +246,12 @@ def paid(view: View, price: np.ndarray) -> np.ndarray:
     return view.rows.T @ price
 
 
-def sample_prices(view: View, seed: int, seconds: float = 20.0, most: int = 3000) -> np.ndarray:
+def sample_prices(
+    view: View, seed: int, seconds: float = 20.0, most: int = 3000, stop: threading.Event | None = None
+) -> np.ndarray:
     """Start prices: the exact LP over a random sample of the units, each standing for many.
 
-    Every row keeps up to ten of its units in the sample, so rare features are priced too; a unit that is sampled for
+    Every row keeps about ten of its units in the sample, so rare features are priced too; a unit that is sampled for
     sure stands for itself.
     """
     rows, zones = len(view.lower), view.zones
@@ -266,6 +271,7 @@ def sample_prices(view: View, seed: int, seconds: float = 20.0, most: int = 3000
     heavy = np.repeat(weight, zones)
     here = np.asarray(np.abs(part) @ heavy).ravel()
     ratio = np.where(whole > 0, here / np.where(whole > 0, whole, 1.0), 1.0)
+    ratio[ratio == 0] = 1.0  # none of its units was drawn
     # in units of the row bound, columns in units of their weight
     size = np.where(np.isfinite(view.lower), np.abs(view.lower), np.abs(view.upper)) * ratio
     size = np.where(size > 0, size, 1.0)
@@ -292,7 +298,7 @@ def sample_prices(view: View, seed: int, seconds: float = 20.0, most: int = 3000
         objective_scale=1.0,
         offset=0.0,
     )
-    answer = solve_milp(milp, "glop", seconds=seconds, seed=seed, lp=True)
+    answer = solve_milp(milp, "glop", seconds=seconds, seed=seed, lp=True, stop=stop)
     if answer.duals is None:
         return np.zeros(rows)
     return answer.duals[:rows] * scale / size

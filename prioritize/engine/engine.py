@@ -184,7 +184,9 @@ class Relaxation:
         """Prices of the rows, flows at rest."""
         standing, prices = self.standing, np.zeros(len(self.view.lower))
         if len(prices) and not standing.over():
-            prices = sample_prices(self.view, self.seed, min(20.0, 0.2 * standing.left))
+            prices = sample_prices(
+                self.view, self.seed, min(20.0, 0.2 * standing.left), stop=standing.reporter.stop
+            )  # fmt: skip
         self.dual = Dual(self.view, prices, np.zeros(len(self.view.tail)))
         standing.raise_bound(price_rows(self.dual, self.fine, standing.over))
         self.share = self.dual.share

@@ -61,11 +61,11 @@ class Search:
         self.prepare(dual, share)
         standing = self.standing
         for level in LEVELS if self.view.units <= LARGE else LEVELS[:2]:
-            if standing.zone is not None and standing.done():
-                return
             self.start = self.rounded(level)
             if standing.offer(self.start):
                 standing.report(f"rounded at {level}")
+            if standing.done():
+                return
         for _ in range(TRIES // 2):
             if standing.zone is None and not standing.done():
                 self.anneal(self.first)
@@ -88,12 +88,12 @@ class Search:
 
         A budget just above the least cost is what it takes; without edges branch and cut is good at that.
         """
-        standing, start = self.standing, self.rounded(LEVELS[0])
+        standing, start, thrifty = self.standing, self.rounded(LEVELS[0]), self.view.thrifty()
         for seconds in AFFORD:
             if standing.zone is not None or standing.over():
                 return
             zone, _, _ = core.decide(
-                self.view.thrifty(), start, self.shop.every, seconds=min(seconds, 0.5 * standing.left), within=0.0,
+                thrifty, start, self.shop.every, seconds=min(seconds, 0.5 * standing.left), within=0.0,
                 seed=self.seed, stop=standing.reporter.stop,
             )  # fmt: skip
             if zone is not None:

@@ -12,7 +12,7 @@ import numba
 import numpy as np
 from scipy import sparse
 
-from prioritize.program import Edges, Program
+from prioritize.program import Edges, Program, yardstick
 from prioritize.solvers.milp import merge_pairs
 
 #: row bounds are met within this share; `Program.violations` allows ten times as much
@@ -67,7 +67,7 @@ class View:
     lower, upper : (R,) float64
         Row bounds less what is held already.
     scale : (R,) float64
-        What the bounds' tolerance is relative to: the Program's bounds.
+        What the bounds' tolerance is relative to (`program.yardstick`).
     price : (R,) float64
     tail, head : (E,) int32
     low, high : (E,) float64
@@ -138,12 +138,12 @@ class View:
     @property
     def least(self) -> np.ndarray:
         """(R,) what must be held, within tolerance."""
-        return self.lower - SLACK * np.abs(np.where(np.isfinite(self.lower), self.scale, 0.0))
+        return self.lower - SLACK * np.where(np.isfinite(self.lower), self.scale, 0.0)
 
     @property
     def most(self) -> np.ndarray:
         """(R,) what may be held, within tolerance."""
-        return self.upper + SLACK * np.abs(np.where(np.isfinite(self.upper), self.scale, 0.0))
+        return self.upper + SLACK * np.where(np.isfinite(self.upper), self.scale, 0.0)
 
     def held(self, zone: np.ndarray) -> np.ndarray:
         """(R,) amounts in the zones (U,) int8 that units are given, -1 is none."""
@@ -335,6 +335,10 @@ def view(program: Program) -> View:
         return np.concatenate([np.asarray(group[part], dtype) for group in groups] or [np.zeros(0, dtype)])
 
     tail, head, forward, backward = join(0, np.int32), join(1, np.int32), join(2, np.float64), join(3, np.float64)
+    sizes = [
+        np.where(np.isfinite(bound), yardstick(bound, program.largest), np.inf)
+        for bound in (program.row_lower, program.row_upper)
+    ]
     whole = View(
         units=units,
         zones=zones,
@@ -350,7 +354,7 @@ def view(program: Program) -> View:
         amount=matrix.data.astype(np.float64, copy=False),
         lower=program.row_lower,
         upper=program.row_upper,
-        scale=np.where(np.isfinite(program.row_lower), program.row_lower, program.row_upper),
+        scale=np.minimum(*sizes),
         price=program.price,
         tail=tail,
         head=head,

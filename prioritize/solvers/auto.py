@@ -63,7 +63,8 @@ class Auto(SolverConfig):
     def beside(self, program: Program, seed: int, reporter: Reporter) -> Outcome:
         """In turn, and beside it HiGHS alone; what is proven in turn goes first, else the better of both.
 
-        Whichever is quicker, the same bytes: where HiGHS alone is through, the other has as long again and GRACE.
+        Whichever is quicker, the same bytes, unless time cuts it: where HiGHS alone is through, the other has as long
+        again and GRACE.
         """
         reporter.log("auto: and beside it, to end no worse than it would alone, HiGHS on the whole from nothing")
         assert self.seconds is not None
@@ -84,6 +85,10 @@ class Auto(SolverConfig):
                 found = self.in_turn(program, seed, inner, both=True)
                 if found.reason not in ("optimal", "infeasible") and not inner.stop.is_set():
                     wait([plain], max(0.0, began + self.seconds - time.perf_counter()))
+            except SolveError as error:
+                reporter.log(f"auto: {error}; what HiGHS has beside it stands")
+                wait([plain], max(0.0, began + self.seconds - time.perf_counter()))
+                return plain.result()
             finally:
                 aside.stop.set()
         if found.reason in ("optimal", "infeasible"):

@@ -126,8 +126,7 @@ class Job:
         self.milp = request["milp"]
         self.interrupter = solve_interrupter.SolveInterrupter()
         self.bound, self.incumbent = -np.inf, np.inf
-        self.answered = threading.Lock()
-        self.version = ""
+        self.sending, self.answered = threading.Lock(), False
 
     def log(self, lines: list[str]) -> None:
         """Pass the solver's log on, with the bound and the incumbent where a line tells them."""
@@ -136,12 +135,15 @@ class Job:
             seen = parse_progress(self.request["solver"], line) or seen
         if seen:
             self.bound, self.incumbent = max(self.bound, seen[0]), min(self.incumbent, seen[1])
-        send(self.out, ("log", list(lines), self.bound, self.incumbent))
+        with self.sending:
+            send(self.out, ("log", list(lines), self.bound, self.incumbent))
 
     def answer(self, message: dict[str, Any]) -> None:
-        """Answer once; a later answer is dropped."""
-        if self.answered.acquire(blocking=False):
-            send(self.out, ("result", message))
+        """Answer once; a later answer waits until the first is out, and is dropped."""
+        with self.sending:
+            if not self.answered:
+                self.answered = True
+                send(self.out, ("result", message))
 
     def stop(self) -> None:
         """Ask politely; HiGHS, which cannot listen, leaves its best solution so far and the process ends."""
@@ -157,6 +159,7 @@ class Job:
         # the layer below `mathopt.solve`: its Model objects cost 13 s on 11 M coefficients, protos 3 s
         from ortools.math_opt import callback_pb2, model_parameters_pb2, parameters_pb2, result_pb2
         from ortools.math_opt.core.python import solver as core
+        from ortools.math_opt.python.parameters import Emphasis
 
         milp, solver = self.milp, self.request["solver"]
         try:
@@ -169,18 +172,30 @@ class Job:
                 hint.values.extend(np.asarray(self.request["hint"], dtype=np.float64))
             self.log([f"model: {len(milp.cost)} columns, {milp.rows.shape[0]} rows, {milp.rows.nnz} coefficients, "
                       f"handed over in {time.perf_counter() - started:.2f} s"])  # fmt: skip
-            result = core.solve(
-                proto,
-                getattr(parameters_pb2, f"SOLVER_TYPE_{SOLVERS[solver]}"),
-                parameters_pb2.SolverInitializerProto(),
-                parameters(self.request).to_proto(),
-                model_options,
-                # LP solvers have no log worth a live line, and PDLP refuses a callback
-                None if self.request["lp"] else self.log,
-                callback_pb2.CallbackRegistrationProto(),
-                None,
-                self.interrupter.pybind_interrupter,
-            )
+
+            def attempt(options: Any) -> Any:
+                return core.solve(
+                    proto,
+                    getattr(parameters_pb2, f"SOLVER_TYPE_{SOLVERS[solver]}"),
+                    parameters_pb2.SolverInitializerProto(),
+                    options.to_proto(),
+                    model_options,
+                    # LP solvers have no log worth a live line, and PDLP refuses a callback
+                    None if self.request["lp"] else self.log,
+                    callback_pb2.CallbackRegistrationProto(),
+                    None,
+                    self.interrupter.pybind_interrupter,
+                )
+
+            options = parameters(self.request)
+            try:
+                result = attempt(options)
+            except Exception:
+                if solver != "highs":
+                    raise
+                # its presolve may leave a solution that breaks a row, seen on 4 rows that contradict each other
+                options.presolve = Emphasis.OFF
+                result = attempt(options)
             x = duals = None
             if result.solutions and result.solutions[0].HasField("primal_solution"):
                 x = dense(result.solutions[0].primal_solution.variable_values, len(milp.cost))

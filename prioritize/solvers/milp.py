@@ -156,16 +156,13 @@ def flatten(program: Program, *, relax: bool = False) -> Milp:
 
     # soft rows
     soft = np.flatnonzero(np.isfinite(program.price))
-    biggest = np.ones(program.rows.shape[0])
-    if program.rows.nnz:
-        starts = program.rows.indptr[:-1]
-        filled = np.diff(program.rows.indptr) > 0
-        biggest[filled] = np.maximum.reduceat(np.abs(program.rows.data), starts[filled])
-        biggest[biggest == 0] = 1.0
+    biggest = program.largest
     # slack columns are counted in units of their own target so that they run from 0 to 1
-    size = np.maximum(program.row_lower[soft], 1e-12)
+    wanted = program.row_lower[soft]
+    size = np.where(wanted > 0, wanted, biggest[soft])
     deepest = program.rows[soft].minimum(0.0).sum(axis=1) if len(soft) else np.zeros(0)
-    first_slack = add_columns(program.price[soft] * size, np.zeros(len(soft)), 1.0 - deepest / size, CONTINUOUS)
+    most = np.maximum(0.0, (wanted - deepest) / size)
+    first_slack = add_columns(program.price[soft] * size, np.zeros(len(soft)), most, CONTINUOUS)
 
     # extras
     first_extra = []

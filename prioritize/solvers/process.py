@@ -74,7 +74,7 @@ class Worker:
         while True:
             try:
                 message = receive(self.process.stdout)
-            except (OSError, EOFError, ValueError):
+            except Exception:  # a frame cut off by the end of the process may unpickle to anything
                 message = None
             self.messages.put(message)
             if message is None:
@@ -155,15 +155,15 @@ def solve_milp(
         worker = _idle.pop() if _idle else None
     if worker is None or not worker.alive:
         worker = Worker()
-    scratch = tempfile.TemporaryDirectory(prefix="prioritize-", ignore_cleanup_errors=True)
     request = {"milp": milp, "solver": solver, "gap": gap, "seconds": seconds, "seed": seed, "hint": hint, "lp": lp,
                "prove": prove}  # fmt: skip
-    worker.tell(("solve", {**request, "better": os.path.join(scratch.name, "better.sol")}))
     asked_at: float | None = None
     # HiGHS looks at its clock now and then only: with 11 M coefficients a limit of 60 s was still ignored after 600 s
     deadline = float("inf") if seconds is None else time.monotonic() + 1.1 * seconds + 5.0
     late = False
+    scratch = tempfile.TemporaryDirectory(prefix="prioritize-", ignore_cleanup_errors=True)
     try:
+        worker.tell(("solve", {**request, "better": os.path.join(scratch.name, "better.sol")}))
         while True:
             if asked_at is None and ((stop is not None and stop.is_set()) or time.monotonic() > deadline):
                 late = stop is None or not stop.is_set()
@@ -192,6 +192,8 @@ def solve_milp(
         raise
     finally:
         scratch.cleanup()
-        if worker.alive and not (asked_at is not None and solver == "highs"):
+        if asked_at is not None and solver == "highs":
+            worker.end()  # it ends by itself, and is waited for here
+        elif worker.alive:
             with _lock:
                 _idle.append(worker)
