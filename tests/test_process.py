@@ -183,3 +183,13 @@ def test_once_highs_alone_is_through_the_rest_ends_soon(monkeypatch: pytest.Monk
     found = AUTO.model_copy(update={"seconds": 600.0}).solve(program, 1, reporter)
     assert found.reason == "optimal" and found.x is not None and not reporter.stop.is_set()
     assert program.objective(found.x.round()) < program.objective(slow.x)
+
+
+def test_highs_beside_stands_where_the_own_way_dies(monkeypatch: pytest.MonkeyPatch) -> None:
+    def dies(*_: object, **__: object) -> Outcome:
+        raise SolveError("out of memory")
+
+    program = landscape_program(12)
+    monkeypatch.setattr(type(AUTO), "in_turn", dies)
+    found, alone = (solver.solve(program, 1, Reporter()) for solver in (AUTO, family("solvers")["highs"](gap=1e-3)))
+    assert found.reason == "optimal" and program.objective(found.x.round()) == program.objective(alone.x.round())
