@@ -94,7 +94,7 @@ def solve(program: Program, solver: SolverConfig, *, seed: int = 1, reporter: Re
         )
         rules = "".join(f" and '{extra.name}'" for extra in program.extras if extra.rule is not None)
         raise SolveError(
-            f"{outcome.solver} found no selection that meets every target{rules} ({why}); "
+            f"{outcome.solver} found no selection that meets every hard row{rules} ({why}); "
             "give it more time (solver.seconds), or look at `prioritize check`"
         )
     x = np.clip(np.round(outcome.x), program.lower, program.upper)

@@ -13,6 +13,7 @@ from prioritize.evaluate import recheck, terms
 from prioritize.problem import Problem, compile_problem
 from prioritize.registry import family
 from prioritize.solve import relaxation, solve
+from prioritize.solvers.milp import flatten, lift
 
 SOLVERS = ("highs", "scip", "cp_sat")
 
@@ -48,6 +49,28 @@ def test_program_agrees_with_naive(problem: Problem) -> None:
         assert sum(value for _, value in terms(problem, selection)) == pytest.approx(
             naive.objective(problem, selection), abs=1e-9
         )
+
+
+@settings(max_examples=100)
+@given(problem=problems())
+def test_a_lifted_selection_is_a_solution(problem: Problem) -> None:
+    """What solvers are given to start from: all columns fit all rows, and cost what the selection costs."""
+    program = compile_problem(problem)
+    milp = flatten(program)
+    tolerance = 1e-9 * np.maximum(1.0, np.abs(milp.rows).sum(axis=1))
+    rng = np.random.default_rng(1)
+    for _ in range(10):
+        choice = rng.integers(-1, program.zones, program.units)
+        grid = np.zeros((program.units, program.zones))
+        grid[choice >= 0, choice[choice >= 0]] = 1.0
+        x = np.clip(grid.ravel(), program.lower, program.upper)
+        if program.violations(x):
+            continue
+        full = lift(milp, x, program.extras)
+        held = milp.rows @ full
+        assert np.all(held >= milp.row_lower - tolerance) and np.all(held <= milp.row_upper + tolerance)
+        assert np.all((full >= milp.lower - 1e-12) & (full <= milp.upper + 1e-12))
+        assert milp.unscaled(float(milp.cost @ full)) == pytest.approx(program.objective(x), abs=1e-7)
 
 
 def check_against_count(problem: Problem) -> None:

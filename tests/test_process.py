@@ -16,6 +16,8 @@ from scipy import sparse
 from test_engine import landscape_program
 
 from prioritize.errors import SolveError
+from prioritize.landscape import from_arrays
+from prioritize.problem import Problem, compile_problem
 from prioritize.program import Program
 from prioritize.progress import Reporter
 from prioritize.registry import family
@@ -193,3 +195,24 @@ def test_highs_beside_stands_where_the_own_way_dies(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(type(AUTO), "in_turn", dies)
     found, alone = (solver.solve(program, 1, Reporter()) for solver in (AUTO, family("solvers")["highs"](gap=1e-3)))
     assert found.reason == "optimal" and program.objective(found.x.round()) == program.objective(alone.x.round())
+
+
+def test_extras_end_with_what_the_engine_found_where_highs_finds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    amount, cost = np.random.default_rng(3).random((5, 40)), np.ones(40)
+    landscape = from_arrays(cost, amount)
+    total = amount.sum(axis=1)
+    budget = family("constraints")["budget"](kind="budget", amount=15.0)
+    least = family("constraints")["area"](kind="area", of="all", share=0.25)
+    objective = family("objectives")["max_features"]()
+    program = compile_problem(Problem(landscape, 0.5 * total, total, objective, (budget, least)))
+    assert program.extras
+    starts = []
+
+    def nothing(*_: object, start: np.ndarray | None = None, **__: object) -> Outcome:
+        starts.append(start)
+        return Outcome(None, -np.inf, "nothing", "highs")
+
+    monkeypatch.setattr(type(AUTO), "through_mathopt", nothing)
+    found = AUTO.model_copy(update={"seconds": 1.0}).solve(program, 1, Reporter())
+    assert found.x is not None and not program.violations(found.x.round())
+    assert starts[0] is not None and program.objective(starts[0]) == program.objective(found.x)

@@ -96,13 +96,14 @@ class SolverConfig(Config):
                 best, proven = milp.unscaled(incumbent), max(known, milp.unscaled(bound - correction))
                 reporter.progress(program.sign * best, program.sign * proven)
 
+        shaped = any(extra.rule is not None for extra in program.extras)  # which a selection need not obey
         answer = solve_milp(
             milp,
             solver,
             gap=self.gap,
             seconds=self.seconds if seconds is None else seconds,
             seed=seed,
-            hint=None if start is None or program.extras or solver == "cp_sat" else lift(milp, start),
+            hint=None if start is None or shaped or solver == "cp_sat" else lift(milp, start, program.extras),
             on_log=listen,
             stop=reporter.stop,
         )

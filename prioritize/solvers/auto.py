@@ -53,7 +53,9 @@ class Auto(SolverConfig):
             return self.mend(program, seed, reporter)
         if program.extras:
             names = ", ".join(extra.name for extra in program.extras)
-            reporter.log(f"auto: HiGHS on the whole program, because only an integer program can say '{names}'")
+            reporter.log(f"auto: only an integer program can say '{names}'")
+            if self.seconds is not None and all(extra.rule is None for extra in program.extras):
+                return self.in_turn(program, seed, reporter, both=True)
             return self.through_mathopt("highs", program, seed, reporter)
         both = columns <= SMALL or (columns <= MODERATE and not program.edges)
         if not both or self.seconds is None:
@@ -105,18 +107,20 @@ class Auto(SolverConfig):
     def in_turn(self, program: Program, seed: int, reporter: Reporter, both: bool) -> Outcome:
         """The engine, then HiGHS from what it found, if that is wanted or nothing was found.
 
-        On small programs each has half the time; on others the engine has what it can use.
+        On small programs each has half the time; on others the engine has what it can use, but a tenth where extras
+        say more than it knows: then it is for HiGHS to start from, and not to end with nothing.
         """
         began, columns = time.perf_counter(), program.units * program.zones
         reporter.log(f"auto: {columns} columns, " + ("the engine, then HiGHS on the whole" if both else "the engine"))
-        share = 0.5 * self.seconds if self.seconds is not None and columns <= SMALL else self.seconds
+        share = 0.1 if program.extras else 0.5 if columns <= SMALL else 1.0
         found = engine.solve(
-            program, gap=self.gap, seconds=share, seed=seed, reporter=reporter, polish=columns > SMALL
+            program, gap=self.gap, seconds=None if self.seconds is None else share * self.seconds, seed=seed,
+            reporter=reporter, polish=columns > SMALL and not program.extras,
         )  # fmt: skip
         outcome = Outcome(found.x, found.bound, found.reason, "engine", found.multipliers)
         left = None if self.seconds is None else self.seconds - (time.perf_counter() - began)
         finished = found.reason in ("optimal", "interrupted") or (left is not None and left < 0.05)
-        if finished or (columns > HOPELESS and found.x is not None):
+        if finished or (columns > HOPELESS and found.x is not None and not program.extras):
             return outcome
         reporter.log(
             "auto: HiGHS on the whole program, from the engine's selection"

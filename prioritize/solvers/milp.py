@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
 
-from prioritize.program import Program
+from prioritize.program import Extra, Program
 
 CONTINUOUS, INTEGER, IMPLIED = 0, 1, 2
 #: grain of a continuous column where a solver knows only whole numbers
@@ -219,11 +220,14 @@ def flatten(program: Program, *, relax: bool = False) -> Milp:
     )
 
 
-def lift(milp: Milp, x: np.ndarray) -> np.ndarray:
-    """All columns (N,) of a Milp from a selection (V,): the borders' and shortfalls' columns at their best."""
+def lift(milp: Milp, x: np.ndarray, extras: Sequence[Extra] = ()) -> np.ndarray:
+    """All columns (N,) of a Milp from a selection (V,): those of borders, shortfalls and extras at their best."""
     full = np.zeros(len(milp.cost))
     full[: len(x)] = x
-    own = np.flatnonzero((milp.kind != INTEGER) & (np.arange(len(full)) >= len(x)))
+    last = len(full) - sum(len(extra.cost) for extra in extras)
+    full[last:] = np.concatenate([extra.complete(x) for extra in extras] or [np.zeros(0)])
+    number = np.arange(len(full))
+    own = np.flatnonzero((milp.kind != INTEGER) & (number >= len(x)) & (number < last))
     if not own.size:
         return full
     activity = milp.rows @ full
