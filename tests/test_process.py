@@ -213,6 +213,6 @@ def test_extras_end_with_what_the_engine_found_where_highs_finds_nothing(monkeyp
         return Outcome(None, -np.inf, "nothing", "highs")
 
     monkeypatch.setattr(type(AUTO), "through_mathopt", nothing)
-    found = AUTO.model_copy(update={"seconds": 1.0}).solve(program, 1, Reporter())
+    found = AUTO.solve(program, 1, Reporter())
     assert found.x is not None and not program.violations(found.x.round())
     assert starts[0] is not None and program.objective(starts[0]) == program.objective(found.x)
