@@ -5,10 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
-import os
 import platform
-import shutil
-import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -26,6 +23,7 @@ from prioritize.evaluate import evaluate, recheck
 from prioritize.landscape import Landscape, some
 from prioritize.maplayers import write_map_layers
 from prioritize.mask import masked_names, write_shared
+from prioritize.output import drafted, guard_path
 from prioritize.problem import Problem, compile_problem
 from prioritize.progress import Reporter
 from prioritize.scenario import Scenario, map_files, read_scenario
@@ -360,32 +358,25 @@ def save_run(run: Run, folder: Path) -> Path:
     Raises
     ------
     DataError
-        If `folder` holds something that is not a run.
+        If `folder` holds something that is not a run, or cannot be written.
     """
     guard_folder(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        write_selection(temporary, run.landscape, run.selection)
-        run.evaluation.to_parquet(temporary / "evaluation.parquet", index=False)
-        run.evaluation.to_csv(temporary / "evaluation.csv", index=False, lineterminator="\n")
-        write_tables(temporary / TABLES, run.tables)
-        write_map_layers(temporary, run.landscape, run.selection)
+    with drafted(folder) as draft:
+        write_selection(draft, run.landscape, run.selection)
+        run.evaluation.to_parquet(draft / "evaluation.parquet", index=False)
+        run.evaluation.to_csv(draft / "evaluation.csv", index=False, lineterminator="\n")
+        write_tables(draft / TABLES, run.tables)
+        write_map_layers(draft, run.landscape, run.selection)
         mask = run.scenario.output.mask
         if mask is not None:
-            write_shared(temporary / SHARED, run.landscape, run.selection, run.evaluation, run.tables, mask)
-        (temporary / "scenario.toml").write_text(run.scenario.toml(folder.resolve()), encoding="utf-8")
-        (temporary / "log.txt").write_text("\n".join(run.reporter.lines) + "\n", encoding="utf-8")
+            write_shared(draft / SHARED, run.landscape, run.selection, run.evaluation, run.tables, mask)
+        (draft / "scenario.toml").write_text(run.scenario.toml(folder.resolve()), encoding="utf-8")
+        (draft / "log.txt").write_text("\n".join(run.reporter.lines) + "\n", encoding="utf-8")
         if run.solution.multipliers is not None:
-            write_certificate(temporary, run.solution.multipliers)
+            write_certificate(draft, run.solution.multipliers)
         trajectory = pd.DataFrame(run.reporter.trajectory, columns=["seconds", "incumbent", "bound"])
-        trajectory.to_csv(temporary / "progress.csv", index=False, lineterminator="\n")
-        (temporary / SUMMARY).write_text(json.dumps(run.summary, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        os.chmod(temporary, 0o755)
-        put_in_place(temporary, folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+        trajectory.to_csv(draft / "progress.csv", index=False, lineterminator="\n")
+        (draft / SUMMARY).write_text(json.dumps(run.summary, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return folder
 
 
@@ -394,30 +385,6 @@ def guard_folder(folder: Path) -> None:
     guard_path(folder)
     if folder.is_dir() and any(folder.iterdir()) and not (folder / SUMMARY).exists():
         raise DataError(f"{folder}: holds files that are not a run; choose another folder with --out")
-
-
-def guard_path(folder: Path) -> None:
-    """Refuse a folder that cannot be made, because it or one above it is a file."""
-    above = next((part for part in (folder, *folder.parents) if part.exists()), folder)
-    if above.exists() and not above.is_dir():
-        raise DataError(f"{above}: is a file; name a folder with --out")
-
-
-def put_in_place(temporary: Path, folder: Path) -> None:
-    """Rename a finished folder over an older run, which stays where it is should that fail."""
-    if not folder.exists():
-        os.replace(temporary, folder)
-        return
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-    try:
-        os.replace(folder, aside / "run")
-        try:
-            os.replace(temporary, folder)
-        except BaseException:
-            os.replace(aside / "run", folder)
-            raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def read_summary(folder: Path) -> dict[str, Any] | None:
