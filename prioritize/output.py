@@ -14,6 +14,8 @@ from prioritize.errors import DataError
 
 #: no more room, whoever sets the limit
 FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+#: who has errors of its own for what the disk refuses; told by name, for their imports take a second
+GDAL = {"pyogrio", "rasterio"}
 
 
 def guard_path(folder: Path) -> None:
@@ -79,8 +81,10 @@ def blaming(out: Path, draft: Path | None = None) -> Iterator[None]:
     """
     try:
         yield
-    except OSError as error:
-        name = error.filename
+    except Exception as error:
+        if not isinstance(error, OSError) and type(error).__module__.partition(".")[0] not in GDAL:
+            raise
+        name = getattr(error, "filename", None)
         if draft is not None and name is not None and not Path(os.fsdecode(name)).is_relative_to(draft):
             raise
         raise DataError(
@@ -88,10 +92,11 @@ def blaming(out: Path, draft: Path | None = None) -> Iterator[None]:
         ) from None
 
 
-def reason(error: OSError) -> str:
+def reason(error: Exception) -> str:
     """Why, in a few words: `No space left on device (disk full?)`."""
-    words = os.strerror(error.errno) if error.errno else " ".join(str(error).split())
-    return f"{words} (disk full?)" if error.errno in FULL else words
+    number = getattr(error, "errno", None)
+    words = os.strerror(number) if number else " ".join(str(error).split())
+    return f"{words} (disk full?)" if number in FULL or not isinstance(error, OSError) else words
 
 
 def put_in_place(temporary: Path, folder: Path) -> None:

@@ -25,6 +25,7 @@ from prioritize.maplayers import write_map_layers
 from prioritize.mask import masked_names, write_shared
 from prioritize.output import drafted, guard_path
 from prioritize.problem import Problem, compile_problem
+from prioritize.program import Program
 from prioritize.progress import Reporter
 from prioritize.scenario import Scenario, map_files, read_scenario
 from prioritize.solve import Solution, impossible_rows, solve
@@ -152,6 +153,8 @@ def run(
     with reporter.phase("compile"):
         problem = make_problem(scenario, landscape)
         program = compile_problem(problem)
+        for text in cautions(problem, program):
+            reporter.caution(text)
     edges = sum(len(group.weight) for group in program.edges)
     reporter.log(f"program: {len(program.cost)} columns, {program.rows.shape[0]} rows, {edges} directed edges")
     with reporter.phase("solve"):
@@ -173,7 +176,19 @@ def load_landscape(scenario: Scenario, opened: dict[str, Source] | None = None) 
 
 
 def make_problem(scenario: Scenario, landscape: Landscape) -> Problem:
-    """Scenario and Landscape -> Problem."""
+    """Scenario and Landscape -> Problem.
+
+    Raises
+    ------
+    DataError
+        If there are features, but none is in any unit: to hold nothing of them would be the best possible.
+    """
+    names = landscape.features["name"].to_numpy()
+    if len(names) and not landscape.amount.nnz:
+        raise DataError(
+            f"{landscape.name}: none of the {len(names)} features has an amount in any planning unit ({some(names)}); "
+            "do features and units lie in the same place? (features = [] asks for none)"
+        )
     return Problem(
         landscape=landscape,
         target=scenario.targets.targets(landscape),
@@ -182,6 +197,27 @@ def make_problem(scenario: Scenario, landscape: Landscape) -> Problem:
         constraints=tuple(scenario.constraints),
         penalties=tuple(scenario.penalties),
     )
+
+
+def cautions(problem: Problem, program: Program) -> list[str]:
+    """What makes an answer mean less than it seems to."""
+    found = []
+    landscape, objective = problem.landscape, problem.objective
+    names = landscape.features["name"].to_numpy()
+    absent = np.diff(landscape.amount.indptr) == 0
+    if absent.any():
+        found.append(
+            f"{int(absent.sum())} of {len(names)} features have no amount in any planning unit, so that nothing is "
+            f"asked of them: {some(names[absent])}"
+        )
+    if objective.hard_targets and len(names) and not (problem.target > 0).any():
+        found.append("no feature has a target above 0, so that the targets ask for nothing")
+    if not objective.hard_targets and not np.isfinite(program.row_upper).any() and not (program.cost > 0).any():
+        found.append(
+            f"nothing keeps the objective {objective.kind} from selecting all units: a budget is missing "
+            '([[constraints]] with kind = "budget", or kind = "area" with max_share)'
+        )
+    return found
 
 
 def check(path: str | Path, changes: Mapping[str, Any] | None = None) -> tuple[list[str], list[str]]:
@@ -211,6 +247,7 @@ def check(path: str | Path, changes: Mapping[str, Any] | None = None) -> tuple[l
         asked = int((problem.target > 0).sum())
         facts.append(f"{asked} features have a target (relative targets are shares of: {scenario.targets.denominator})")
         program = compile_problem(problem)
+        facts.extend(f"caution: {text}" for text in cautions(problem, program))
         facts.append(f"{len(program.cost)} columns, {program.rows.shape[0]} rows")
         faults.extend(impossible_rows(program))
     except PrioritizeError as error:
@@ -282,6 +319,7 @@ def summarise(run: Run) -> dict[str, Any]:
         "bound": solution.bound if np.isfinite(solution.bound) else None,
         "gap": solution.gap if np.isfinite(solution.gap) else None,
         "proof": proof_sentence(solution),
+        "cautions": run.reporter.cautions,
         "cost": one("cost"),
         "cost_new": one("cost_new"),
         "cost_unit": run.landscape.cost_unit,

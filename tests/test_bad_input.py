@@ -468,7 +468,7 @@ case(
 case(
     "negative cost as a number",
     setting(landscape__cost=-3.0, landscape__units="cost.tif"),
-    "cost.tif: the cost is negative in 12 units (ids 1, 2, 3, 4, 5 and 7 more); correct it, or set ...",
+    "landscape.cost is -3; give 0 or more, or set landscape.allow_negative = true if a negative cost is meant",
 )
 case(
     "nan cost as a number",

@@ -5,13 +5,15 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prioritize.commands._accounts import print_accounts
 from prioritize.commands._live import LiveLine
 from prioritize.commands._options import changes_of, scenario_options
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from prioritize.runner import Run
 
 
@@ -39,6 +41,12 @@ def main(options: argparse.Namespace) -> None:
         done = run(scenario, reporter=live.reporters[0])
     save_run(done, folder)
     print_run(done, folder)
+
+
+def print_cautions(summary: Mapping[str, Any]) -> None:
+    """What the user should know before trusting the answer."""
+    for text in summary["cautions"]:
+        print(f"caution: {text}", file=sys.stderr)
 
 
 def print_run(run: Run, folder: Path) -> None:
@@ -74,4 +82,5 @@ def print_run(run: Run, folder: Path) -> None:
     console = Console(width=None if sys.stdout.isatty() else 110)
     console.print(table)
     print_accounts(beside([summary["name"]], [run.tables]), [summary["name"]])
+    print_cautions(summary)
     console.print(f"run folder: {folder}", highlight=False, soft_wrap=True)
