@@ -186,7 +186,7 @@ def make_problem(scenario: Scenario, landscape: Landscape) -> Problem:
     names = landscape.features["name"].to_numpy()
     if len(names) and not landscape.amount.nnz:
         raise DataError(
-            f"{landscape.name}: none of the {len(names)} features has an amount in any planning unit ({some(names)}); "
+            f"{landscape.name}: no feature has an amount in any planning unit ({some(names)}); "
             "do features and units lie in the same place? (features = [] asks for none)"
         )
     return Problem(

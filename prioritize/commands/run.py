@@ -5,15 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prioritize.commands._accounts import print_accounts
+from prioritize.commands._cautions import print_cautions
 from prioritize.commands._live import LiveLine
 from prioritize.commands._options import changes_of, scenario_options
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from prioritize.runner import Run
 
 
@@ -41,12 +40,6 @@ def main(options: argparse.Namespace) -> None:
         done = run(scenario, reporter=live.reporters[0])
     save_run(done, folder)
     print_run(done, folder)
-
-
-def print_cautions(summary: Mapping[str, Any]) -> None:
-    """What the user should know before trusting the answer."""
-    for text in summary["cautions"]:
-        print(f"caution: {text}", file=sys.stderr)
 
 
 def print_run(run: Run, folder: Path) -> None:
