@@ -119,5 +119,7 @@ def told(desk: Desk, arguments: Sequence[str], capsys: pytest.CaptureFixture[str
     assert main(arguments) == 2
     lines = capsys.readouterr().err.replace(f"{desk.folder}/", "").splitlines()
     others = [line for line in lines if not line.startswith("error: ")]
-    assert all(re.fullmatch(r"\w+: (read|compile|solve|evaluate|failed) \d+ s", line) for line in others), others
+    assert all(
+        re.fullmatch(r"\w+: (read|compile|solve|evaluate|failed) \d+ s(, incumbent .*)?", line) for line in others
+    ), others
     return [line.removeprefix("error: ") for line in lines if line.startswith("error: ")]
