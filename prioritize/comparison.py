@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
-import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ import pandas as pd
 
 from prioritize.errors import DataError, Faults, PrioritizeError, ScenarioError
 from prioritize.landscape import Landscape
+from prioritize.output import blaming, drafted
 from prioritize.progress import Reporter
 from prioritize.runner import (
     TABLES,
@@ -25,7 +24,6 @@ from prioritize.runner import (
     judged,
     load_landscape,
     make_problem,
-    put_in_place,
     read_summary,
     run,
     save_run,
@@ -89,19 +87,14 @@ class Comparison:
     def save(self, folder: str | Path) -> list[Path]:
         """Write comparison.csv, comparison.md, overlap.csv and the folder `tables`; return their paths."""
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         written = [folder / "comparison.csv", folder / "comparison.md", folder / "overlap.csv"]
-        write_text(written[0], self.table.to_csv(index=False, lineterminator="\n"))
-        write_text(written[1], self.markdown())
-        write_text(written[2], self.overlap.to_csv(index=False, lineterminator="\n"))
-        temporary = Path(tempfile.mkdtemp(prefix=f".{TABLES}-", dir=folder))
-        try:
-            write_tables(temporary, self.tables)
-            os.chmod(temporary, 0o755)
-            put_in_place(temporary, folder / TABLES)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
+        with blaming(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            write_text(written[0], self.table.to_csv(index=False, lineterminator="\n"))
+            write_text(written[1], self.markdown())
+            write_text(written[2], self.overlap.to_csv(index=False, lineterminator="\n"))
+        with drafted(folder / TABLES) as draft:
+            write_tables(draft, self.tables)
         return [*written, folder / TABLES]
 
     def formatted(self, *, short: bool = False) -> list[list[str]]:
@@ -139,8 +132,11 @@ class Comparison:
 def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def show(value: Any, unit: str) -> str:

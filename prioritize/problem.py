@@ -12,7 +12,7 @@ from scipy import sparse
 
 from prioritize.errors import Faults, PrioritizeError, ScenarioError
 from prioritize.landscape import LOCKED_IN, LOCKED_OUT, Landscape, some
-from prioritize.program import Builder, Program
+from prioritize.program import Builder, Program, narrow
 from prioritize.source import Config, match_features
 
 #: relative slack within which a held amount counts as reaching its target (float summation over 1e6 units: ~1e-12)
@@ -143,11 +143,13 @@ def by_zone(landscape: Landscape, features: np.ndarray) -> sparse.csr_array:
         scaled.data = scaled.data * np.repeat(factor[:, 0], np.diff(scaled.indptr))
         return scaled
     row = np.repeat(np.arange(len(features), dtype=np.int32), np.diff(amount.indptr))
-    indices = (amount.indices[:, None].astype(np.int32) * zones + np.arange(zones, dtype=np.int32)).ravel()
+    # amounts that fit into int32 may not do so once they stand there by zone
+    indices = (amount.indices[:, None].astype(np.int64) * zones + np.arange(zones)).ravel()
+    indptr = amount.indptr.astype(np.int64) * zones
     data = (amount.data[:, None] * factor[row]).ravel()
-    expanded = sparse.csr_array((data, indices, amount.indptr * zones), shape=(len(features), amount.shape[1] * zones))
+    expanded = sparse.csr_array((data, indices, indptr), shape=(len(features), amount.shape[1] * zones))
     expanded.eliminate_zeros()
-    return expanded
+    return narrow(expanded)
 
 
 def wanted(problem: Problem) -> np.ndarray:

@@ -19,6 +19,8 @@ class Reporter:
         Time spent by phase.
     trajectory : list of (seconds, incumbent, bound)
         In the user's sense of the objective; infinite where not known yet.
+    cautions : list of str
+        What the user should know of the question before trusting the answer; also in the log.
     stop : threading.Event
         Once set, the solver is asked to stop and the best selection so far is kept.
     """
@@ -26,6 +28,7 @@ class Reporter:
     def __init__(self) -> None:
         self.started = time.perf_counter()
         self.lines: list[str] = []
+        self.cautions: list[str] = []
         self.seconds: dict[str, float] = {}
         self.trajectory: list[tuple[float, float, float]] = []
         self.stop = threading.Event()
@@ -39,6 +42,11 @@ class Reporter:
     def log(self, text: str) -> None:
         """Add to the log."""
         self.lines.append(f"{self.elapsed:9.2f}  {text}")
+
+    def caution(self, text: str) -> None:
+        """Remember what is to be printed, and add it to the log."""
+        self.cautions.append(text)
+        self.log(f"caution: {text}")
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import json
-import os
 import platform
-import shutil
-import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -26,7 +23,9 @@ from prioritize.evaluate import evaluate, recheck
 from prioritize.landscape import Landscape, some
 from prioritize.maplayers import write_map_layers
 from prioritize.mask import masked_names, write_shared
+from prioritize.output import drafted, guard_path
 from prioritize.problem import Problem, compile_problem
+from prioritize.program import Program
 from prioritize.progress import Reporter
 from prioritize.scenario import Scenario, map_files, read_scenario
 from prioritize.solve import Solution, impossible_rows, solve
@@ -154,6 +153,8 @@ def run(
     with reporter.phase("compile"):
         problem = make_problem(scenario, landscape)
         program = compile_problem(problem)
+        for text in cautions(problem, program):
+            reporter.caution(text)
     edges = sum(len(group.weight) for group in program.edges)
     reporter.log(f"program: {len(program.cost)} columns, {program.rows.shape[0]} rows, {edges} directed edges")
     with reporter.phase("solve"):
@@ -175,7 +176,19 @@ def load_landscape(scenario: Scenario, opened: dict[str, Source] | None = None) 
 
 
 def make_problem(scenario: Scenario, landscape: Landscape) -> Problem:
-    """Scenario and Landscape -> Problem."""
+    """Scenario and Landscape -> Problem.
+
+    Raises
+    ------
+    DataError
+        If there are features, but none is in any unit: to hold nothing of them would be the best possible.
+    """
+    names = landscape.features["name"].to_numpy()
+    if len(names) and not landscape.amount.nnz:
+        raise DataError(
+            f"{landscape.name}: no feature has an amount in any planning unit ({some(names)}); "
+            "do features and units lie in the same place? (features = [] asks for none)"
+        )
     return Problem(
         landscape=landscape,
         target=scenario.targets.targets(landscape),
@@ -184,6 +197,27 @@ def make_problem(scenario: Scenario, landscape: Landscape) -> Problem:
         constraints=tuple(scenario.constraints),
         penalties=tuple(scenario.penalties),
     )
+
+
+def cautions(problem: Problem, program: Program) -> list[str]:
+    """What makes an answer mean less than it seems to."""
+    found = []
+    landscape, objective = problem.landscape, problem.objective
+    names = landscape.features["name"].to_numpy()
+    absent = np.diff(landscape.amount.indptr) == 0
+    if absent.any():
+        found.append(
+            f"{int(absent.sum())} of {len(names)} features have no amount in any planning unit, so that nothing is "
+            f"asked of them: {some(names[absent])}"
+        )
+    if objective.hard_targets and len(names) and not (problem.target > 0).any():
+        found.append("no feature has a target above 0, so that the targets ask for nothing")
+    if not objective.hard_targets and not np.isfinite(program.row_upper).any() and not (program.cost > 0).any():
+        found.append(
+            f"nothing keeps the objective {objective.kind} from selecting all units: a budget is missing "
+            '([[constraints]] with kind = "budget", or kind = "area" with max_share)'
+        )
+    return found
 
 
 def check(path: str | Path, changes: Mapping[str, Any] | None = None) -> tuple[list[str], list[str]]:
@@ -213,6 +247,7 @@ def check(path: str | Path, changes: Mapping[str, Any] | None = None) -> tuple[l
         asked = int((problem.target > 0).sum())
         facts.append(f"{asked} features have a target (relative targets are shares of: {scenario.targets.denominator})")
         program = compile_problem(problem)
+        facts.extend(f"caution: {text}" for text in cautions(problem, program))
         facts.append(f"{len(program.cost)} columns, {program.rows.shape[0]} rows")
         faults.extend(impossible_rows(program))
     except PrioritizeError as error:
@@ -284,6 +319,7 @@ def summarise(run: Run) -> dict[str, Any]:
         "bound": solution.bound if np.isfinite(solution.bound) else None,
         "gap": solution.gap if np.isfinite(solution.gap) else None,
         "proof": proof_sentence(solution),
+        "cautions": run.reporter.cautions,
         "cost": one("cost"),
         "cost_new": one("cost_new"),
         "cost_unit": run.landscape.cost_unit,
@@ -360,32 +396,25 @@ def save_run(run: Run, folder: Path) -> Path:
     Raises
     ------
     DataError
-        If `folder` holds something that is not a run.
+        If `folder` holds something that is not a run, or cannot be written.
     """
     guard_folder(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        write_selection(temporary, run.landscape, run.selection)
-        run.evaluation.to_parquet(temporary / "evaluation.parquet", index=False)
-        run.evaluation.to_csv(temporary / "evaluation.csv", index=False, lineterminator="\n")
-        write_tables(temporary / TABLES, run.tables)
-        write_map_layers(temporary, run.landscape, run.selection)
+    with drafted(folder) as draft:
+        write_selection(draft, run.landscape, run.selection)
+        run.evaluation.to_parquet(draft / "evaluation.parquet", index=False)
+        run.evaluation.to_csv(draft / "evaluation.csv", index=False, lineterminator="\n")
+        write_tables(draft / TABLES, run.tables)
+        write_map_layers(draft, run.landscape, run.selection)
         mask = run.scenario.output.mask
         if mask is not None:
-            write_shared(temporary / SHARED, run.landscape, run.selection, run.evaluation, run.tables, mask)
-        (temporary / "scenario.toml").write_text(run.scenario.toml(folder.resolve()), encoding="utf-8")
-        (temporary / "log.txt").write_text("\n".join(run.reporter.lines) + "\n", encoding="utf-8")
+            write_shared(draft / SHARED, run.landscape, run.selection, run.evaluation, run.tables, mask)
+        (draft / "scenario.toml").write_text(run.scenario.toml(folder.resolve()), encoding="utf-8")
+        (draft / "log.txt").write_text("\n".join(run.reporter.lines) + "\n", encoding="utf-8")
         if run.solution.multipliers is not None:
-            write_certificate(temporary, run.solution.multipliers)
+            write_certificate(draft, run.solution.multipliers)
         trajectory = pd.DataFrame(run.reporter.trajectory, columns=["seconds", "incumbent", "bound"])
-        trajectory.to_csv(temporary / "progress.csv", index=False, lineterminator="\n")
-        (temporary / SUMMARY).write_text(json.dumps(run.summary, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        os.chmod(temporary, 0o755)
-        put_in_place(temporary, folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+        trajectory.to_csv(draft / "progress.csv", index=False, lineterminator="\n")
+        (draft / SUMMARY).write_text(json.dumps(run.summary, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return folder
 
 
@@ -394,30 +423,6 @@ def guard_folder(folder: Path) -> None:
     guard_path(folder)
     if folder.is_dir() and any(folder.iterdir()) and not (folder / SUMMARY).exists():
         raise DataError(f"{folder}: holds files that are not a run; choose another folder with --out")
-
-
-def guard_path(folder: Path) -> None:
-    """Refuse a folder that cannot be made, because it or one above it is a file."""
-    above = next((part for part in (folder, *folder.parents) if part.exists()), folder)
-    if above.exists() and not above.is_dir():
-        raise DataError(f"{above}: is a file; name a folder with --out")
-
-
-def put_in_place(temporary: Path, folder: Path) -> None:
-    """Rename a finished folder over an older run, which stays where it is should that fail."""
-    if not folder.exists():
-        os.replace(temporary, folder)
-        return
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
-    try:
-        os.replace(folder, aside / "run")
-        try:
-            os.replace(temporary, folder)
-        except BaseException:
-            os.replace(aside / "run", folder)
-            raise
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
 def read_summary(folder: Path) -> dict[str, Any] | None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union
 
 import tomli_w
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from prioritize.errors import ScenarioError
 from prioritize.redline.config import RedlineConfig
@@ -92,7 +92,7 @@ class Scenario(Config):
     name: str = Field(pattern=r"^[^/\\.][^/\\]*$", description="short name; also the default run folder")
     extends: str | None = Field(None, description="scenario file that this one differs from")
     title: str = Field("", description="one line for reports")
-    seed: int = Field(1, ge=0, description="seed of everything random")
+    seed: int = Field(1, ge=0, le=2**31 - 1, description="seed of everything random, 2147483647 at most")
     landscape: AnyLandscape = Field(description="the data; `format` says of which kind")
     zones: dict[str, ZoneConfig] = Field(
         default_factory=dict, description="one table a zone; `protected` alone if none"
@@ -111,6 +111,14 @@ class Scenario(Config):
         None, description="how an Ecological Conservation Redline is drawn and revised"
     )
     output: OutputConfig = Field(default_factory=lambda: OutputConfig(folder=None), description="where results go")
+
+    @field_validator("zones")
+    @classmethod
+    def _named_zones(cls, zones: dict[str, ZoneConfig]) -> dict[str, ZoneConfig]:
+        """Files tell zones apart by their names, and an empty one there says that a unit is in no zone."""
+        if nameless := [name for name in zones if not name.strip()]:
+            raise ValueError(f"the name of a zone is empty ({nameless[0]!r}); name it, as in [zones.protected]")
+        return zones
 
     @model_validator(mode="before")
     @classmethod
@@ -218,7 +226,8 @@ def tag_of(key: str, table: dict[str, Any]) -> Any:
 
 
 def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
-    """`over` on top of `base`: tables key by key; lists of tables by their `name`, new ones at the end.
+    """`over` on top of `base`: tables key by key; lists of tables by their `name`, new ones at the end; an empty list
+    empties.
 
     A table whose tag (see TAGS) changes starts anew: the keys of the old kind mean nothing to the new. Not so the
     solver's: all solvers have the same keys.
@@ -229,13 +238,18 @@ def merge(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, dict) and isinstance(old, dict):
             changed = key != "solver" and TAGS.get(key) in value and value[TAGS[key]] != tag_of(key, old)
             result[key] = value if changed else merge(old, value)
-        elif isinstance(value, list) and isinstance(old, list) and all(isinstance(v, dict) for v in (*value, *old)):
+        elif isinstance(value, list) and isinstance(old, list) and value and are_tables(value + old):
             named = {str(item["name"]): item for item in value if "name" in item}
             kept = [named.pop(str(item.get("name")), item) if "name" in item else item for item in old]
             result[key] = kept + [item for item in value if "name" not in item or str(item["name"]) in named]
         else:
             result[key] = value
     return result
+
+
+def are_tables(items: list[Any]) -> bool:
+    """Whether a list is one of tables, each under a [[heading]]."""
+    return all(isinstance(item, dict) for item in items)
 
 
 def put(data: dict[str, Any], dotted: str, value: Any) -> None:

@@ -27,6 +27,9 @@ class Config(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
 
+#: whole numbers below this are told apart as float64
+EXACT = 2**53
+
 #: a share of the whole
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -209,7 +212,7 @@ def assemble(
     join = Join(source, config, Faults(DataError))
     named = dict(zones) or dict(source.zones) or {"protected": ZoneConfig()}
     cost, status, contribution = join_zones(join, named)
-    check_signs(join, cost)
+    check_signs(join, named, cost)
     groups = join_groups(join)
     layers: dict[str, np.ndarray] = {}
     for reference in references:
@@ -279,7 +282,7 @@ def join_zones(join: Join, zones: Mapping[str, ZoneConfig]) -> tuple[np.ndarray,
     return cost, status, contribution
 
 
-def check_signs(join: Join, cost: np.ndarray) -> None:
+def check_signs(join: Join, zones: Mapping[str, ZoneConfig], cost: np.ndarray) -> None:
     """Note negative amounts and costs (U, Z) as faults, unless the scenario says that they are meant."""
     if join.config.allow_negative:
         return
@@ -291,7 +294,13 @@ def check_signs(join: Join, cost: np.ndarray) -> None:
             f"{source.name}: negative amounts of {some(source.features['name'].to_numpy()[rows])}; "
             "correct the layer, or set landscape.allow_negative = true if they are meant"
         )
-    if (cost < 0).any():
+    numbers = {"landscape.cost": join.config.cost} | {f"zones.{name}.cost": zone.cost for name, zone in zones.items()}
+    wrong = {key: number for key, number in numbers.items() if isinstance(number, int | float) and number < 0}
+    for key, number in wrong.items():
+        join.faults.add(
+            f"{key} is {number:g}; give 0 or more, or set landscape.allow_negative = true if a negative cost is meant"
+        )
+    if (cost < 0).any() and not wrong:
         culprits = source.unit_id[(cost < 0).any(axis=1)]
         join.faults.add(
             f"{source.name}: the cost is negative in {len(culprits)} units (ids {some(culprits)}); "

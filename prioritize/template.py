@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from prioritize.errors import DataError
+from prioritize.output import drafted
 from prioritize.place import Grid
 from prioritize.registry import family
 from prioritize.source import Source
@@ -85,18 +84,9 @@ def write_template(folder: Path) -> Path:
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise DataError(f"{folder}: is there already and not empty; name a new folder")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        write_files(temporary, family("formats")["synthetic"](rows=50, columns=60, cell_km=10.0, species=12).open(4))
-        (temporary / "scenario.toml").write_text(SCENARIO, encoding="utf-8")
-        temporary.chmod(0o755)
-        if folder.exists():
-            folder.rmdir()
-        temporary.rename(folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    with drafted(folder) as draft:
+        write_files(draft, family("formats")["synthetic"](rows=50, columns=60, cell_km=10.0, species=12).open(4))
+        (draft / "scenario.toml").write_text(SCENARIO, encoding="utf-8")
     return folder / "scenario.toml"
 
 

@@ -170,7 +170,8 @@ def write_raster(path: Path, landscape: Landscape, place: Grid, number: np.ndarr
     # GDAL keeps category names in a second file, which gets lost; as tags of the band they stay in this one
     tags = {f"zone_{index}": label for index, label in enumerate(zone_labels(landscape))}
     rows, columns = place.shape
-    with warnings.catch_warnings(), MemoryFile() as memory:
+    # made in memory: GDAL tells of a full disk in words of its own, or not at all
+    with warnings.catch_warnings(), MemoryFile() as memory, MemoryFile() as finished:
         warnings.simplefilter("ignore", NotGeoreferencedWarning)  # arrays without a map have no transform
         with memory.open(
             driver="GTiff",
@@ -189,7 +190,7 @@ def write_raster(path: Path, landscape: Landscape, place: Grid, number: np.ndarr
         overviews = "AUTO" if max(place.shape) > 2048 else "NONE"
         rasterio.shutil.copy(
             memory.name,
-            path,
+            finished.name,
             driver="COG",
             compress="DEFLATE",
             predictor="NO",
@@ -197,6 +198,7 @@ def write_raster(path: Path, landscape: Landscape, place: Grid, number: np.ndarr
             overviews=overviews,
             overview_resampling="MODE",
         )
+        path.write_bytes(finished.read())
 
 
 def write_polygons(folder: Path, place: Polygons, table: pd.DataFrame) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
+from desk import Desk
 from hypothesis import HealthCheck, Phase, settings
 
 # no shrinking: counting all selections of a case again and again takes minutes, and 3x3 grids are small enough to read
@@ -27,3 +29,14 @@ def reference_data() -> Path:
     if not REFERENCE_DATA.is_dir():
         pytest.skip(f"reference data not found at {REFERENCE_DATA} (set PRIORITIZE_REFERENCE_DATA)")
     return REFERENCE_DATA.resolve()
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    monkeypatch.chdir(tmp_path)
+    # what is forgotten in the folder for temporary files is seen, too
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    desk = Desk(tmp_path)
+    desk.set_up()
+    return desk

@@ -22,9 +22,11 @@ from shapely import box
 from strategies import grid_graph_3x3
 
 import prioritize.comparison
+import prioritize.output
 import prioritize.runner
 from prioritize.cli import main
 from prioritize.comparison import compare, overlaps
+from prioritize.errors import DataError
 from prioritize.evaluate import COLUMNS, evaluate
 from prioritize.landscape import Landscape, from_arrays
 from prioritize.problem import Problem
@@ -161,16 +163,18 @@ def test_all_or_nothing(
     def fail(*_: object) -> None:
         raise error
 
-    with monkeypatch.context() as patch, pytest.raises(type(error)):
-        patch.setattr(prioritize.runner, broken, fail)
+    module = prioritize.output if broken == "put_in_place" else prioritize.runner
+    told = DataError if isinstance(error, OSError) else KeyboardInterrupt
+    with monkeypatch.context() as patch, pytest.raises(told):
+        patch.setattr(module, broken, fail)
         done.save(tmp_path / "runs/small")
-    assert list((tmp_path / "runs").iterdir()) == []
+    assert not (tmp_path / "runs").exists()
 
     done.save(tmp_path / "runs/small")
     before = contents(tmp_path / "runs")
     other = run(small, {"targets.relative": 0.6})
-    with monkeypatch.context() as patch, pytest.raises(type(error)):
-        patch.setattr(prioritize.runner, broken, fail)
+    with monkeypatch.context() as patch, pytest.raises(told):
+        patch.setattr(module, broken, fail)
         other.save(tmp_path / "runs/small")
     assert contents(tmp_path / "runs") == before
 
@@ -189,7 +193,7 @@ def test_the_older_run_survives_when_the_last_step_fails(
         rename(source, target)
 
     monkeypatch.setattr(os, "replace", refuse)
-    with pytest.raises(OSError, match="refused"):
+    with pytest.raises(DataError, match="runs/small: could not be written: refused"):
         done.save(tmp_path / "runs/small")
     assert contents(tmp_path / "runs") == before
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["small"]

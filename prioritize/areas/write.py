@@ -21,6 +21,7 @@ from prioritize.areas.cells import FlatCells
 from prioritize.areas.clean import Cleaned
 from prioritize.areas.flatten import Flat, FlatPolygons
 from prioritize.formats import _rasterio as rio
+from prioritize.output import blaming
 
 #: columns of the sites that go along with their polygons
 COLUMNS = (
@@ -51,7 +52,7 @@ def save(out: Path, cleaned: Cleaned, flat: Flat, inputs: Mapping[str, Any]) -> 
     list of Path
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.stem}-", dir=out.parent) as name:
+    with tempfile.TemporaryDirectory(prefix=".prioritize-", dir=out.parent) as name, blaming(out, Path(name)):
         draft = Path(name)
         if isinstance(flat, FlatPolygons):
             write_polygons(draft / out.name, cleaned, flat)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prioritize.commands._accounts import print_accounts
+from prioritize.commands._cautions import print_cautions
 from prioritize.commands._live import LiveLine
 from prioritize.commands._options import changes_of, count, scenario_options
 
@@ -97,5 +98,7 @@ def print_comparison(result: Comparison, folder: Path, written: Sequence[Path]) 
     print_accounts(result.tables, result.names)
     for name, summary, reused in zip(result.names, result.summaries, result.reused, strict=True):
         console.print(f"{name}: {summary['proof']}{' (reused: nothing changed)' if reused else ''}", highlight=False)
+    for name, summary in zip(result.names, result.summaries, strict=True):
+        print_cautions(summary, f"{name}: ")
     console.print("written: " + ", ".join(str(path) for path in written), highlight=False, soft_wrap=True)
     console.print(f"run folders: {folder}/{{{','.join(result.names)}}}", highlight=False, soft_wrap=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prioritize.commands._accounts import print_accounts
+from prioritize.commands._cautions import print_cautions
 from prioritize.commands._live import LiveLine
 from prioritize.commands._options import changes_of, scenario_options
 
@@ -74,4 +75,5 @@ def print_run(run: Run, folder: Path) -> None:
     console = Console(width=None if sys.stdout.isatty() else 110)
     console.print(table)
     print_accounts(beside([summary["name"]], [run.tables]), [summary["name"]])
+    print_cautions(summary)
     console.print(f"run folder: {folder}", highlight=False, soft_wrap=True)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from prioritize.errors import DataError
+from prioritize.output import blaming, guard_path
 from prioritize.source import no_file
 
 NODATA = -9999.0
@@ -183,13 +184,11 @@ def write_ascii(path: Path, image: np.ndarray, like: Raster) -> None:
 def drafts(folder: Path) -> Iterator[Path]:
     """A folder to write in; its files move to `folder` at the end, or not at all."""
     folder = Path(folder)
-    above = next((part for part in (folder, *folder.parents) if part.exists()), folder)
-    if above.exists() and not above.is_dir():
-        raise DataError(f"{above}: is a file; name a folder with --out")
+    guard_path(folder)
     made = [part for part in (folder, *folder.parents) if not part.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with tempfile.TemporaryDirectory(prefix=".draft-", dir=folder) as name:
+        with tempfile.TemporaryDirectory(prefix=".draft-", dir=folder) as name, blaming(folder, Path(name)):
             yield Path(name)
             for path in sorted(Path(name).iterdir()):
                 os.replace(path, folder / path.name)

@@ -38,7 +38,7 @@ class MinPatch(NamedTerm):
         return Patches(zones, Network(landscape.graph), landscape.area_km2, self.area_km2, exempt)
 
     def add(self, problem: Problem, to: Builder) -> None:
-        """One flow block."""
+        """One flow block; units that lie where too little hangs together are locked out."""
         zones = zone_numbers(problem.landscape, self.zones)
         usable, locked = available(to, zones)
         rule = self.rule(problem, locked_units(problem, zones))
@@ -50,6 +50,16 @@ class MinPatch(NamedTerm):
                 f"min_patch: {int(cramped.sum())} locked-in units (ids {ids(problem, cramped)}) lie where less than "
                 f"{self.area_km2:g} km2 hang together; lower area_km2, or set exempt_locked = true"
             )
+        large = room >= self.area_km2 * (1 - MET)
+        large |= np.bincount(piece[usable], rule.exempt[usable], len(room)) > 0
+        if not large.any():
+            raise ScenarioError(
+                f"min_patch: area_km2 is {self.area_km2:g}, but at most {room.max():.10g} km2 of available units hang "
+                "together, so that none can be selected; lower area_km2"
+            )
+        small = usable & ~large[piece]
+        to.upper.reshape(to.units, to.zones)[np.ix_(small, zones)] = 0.0
+        usable &= ~small
         to.add_extra(self.block(rule, usable, room[piece] / self.area_km2, to).extra("minimum patch size", rule))
 
     def block(self, rule: Patches, usable: np.ndarray, room: np.ndarray, to: Builder) -> Block:

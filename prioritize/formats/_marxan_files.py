@@ -11,7 +11,7 @@ import pandas as pd
 
 from prioritize.errors import DataError, Faults
 from prioritize.landscape import some
-from prioritize.source import read_table
+from prioritize.source import EXACT, read_table
 
 # Marxan wants PUNAME, SPECNAME and PUVSPRNAME; the second name is what older or newer versions call the same file.
 FILES = {
@@ -155,6 +155,14 @@ class Table:
         broken = np.isfinite(values) & (values != np.round(values))
         if broken.any():
             self.faults.add(f"{self.path}: {what} id {some(values[broken])} is not a whole number")
+        huge = np.abs(values) >= EXACT
+        if huge.any():
+            rows = some(np.flatnonzero(huge) + 1, 3)
+            self.faults.add(
+                f"{self.path}: {what} id {some(self.frame['id'][huge], 3)} in data row {rows} "
+                f"is too large to be told from its neighbours; give ids below {EXACT}"
+            )
+            values = np.where(huge, np.nan, values)
         series = pd.Series(values).dropna()
         twice = series[series.duplicated()].unique()
         if len(twice):

@@ -31,6 +31,10 @@ def read_zones(files: ProjectFiles, units: Units, species: pd.DataFrame, keep: n
     if table is None or not units.count or species.empty:
         return {}
     ids = pd.Index(table.ids("zone"))
+    nameless = table.frame["name"].isna() | ~table.frame["name"].astype(str).str.strip().astype(bool)
+    if nameless.any():
+        files.faults.add(f"{table.path}: zone {some(ids[nameless])} has no name; give it one")
+        return {}
     names = table.frame["name"].astype(str).tolist()
     if len(set(names)) < len(names):
         files.faults.add(f"{table.path}: zone names must differ; they are {some(names)}")

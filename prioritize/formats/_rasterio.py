@@ -345,12 +345,12 @@ def check_layer(band: Band, template: Frame, align: Align | None) -> str | None:
     if (frame.crs is None) != (template.crs is None):
         silent = band.path if frame.crs is None else template.name
         raise DataError(
-            f"{band.where}: {differs}; write the CRS into {silent} "
+            f"{band.path}: {differs}; write the CRS into {silent} "
             "(gdal_edit -a_srs EPSG:..., or 'Assign projection' in QGIS)"
         )
     if align is None:
         raise DataError(
-            f'{band.where}: {differs}; set landscape.align = "nearest" (categories) or "bilinear" (quantities) '
+            f'{band.path}: {differs}; set landscape.align = "nearest" (categories) or "bilinear" (quantities) '
             "to resample it, or bring the file to the same grid"
         )
     return differs

@@ -75,6 +75,11 @@ class Marxan(LandscapeConfig):
         files = ProjectFiles.of(self.project)
         units = read_units(files)
         species = read_species(files)
+        if species.empty and self.features != [] and not files.faults.messages:
+            files.faults.add(
+                f"{files.path('SPECNAME')}: there is no feature in it, only a header; add the features, or set "
+                "landscape.features = [] if there are none"
+            )
         amount = read_amounts(files, units, species)
         species = with_totals(species, amount)
         graph = read_boundary(files, units)

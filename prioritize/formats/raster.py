@@ -65,7 +65,7 @@ class Raster(LandscapeConfig):
         for what, reference in {**rio.number_references(self), **rio.group_references(self)}.items():
             with rio.catching(faults, f"landscape.{what}"):
                 reader.check(rio.one_band(reference))
-        for band in bands:
+        for band in {band.path: band for band in bands}.values():  # all bands of a file lie on one grid
             with rio.catching(faults):
                 reader.check(band)
         faults.raise_any()

@@ -24,7 +24,7 @@ from prioritize.formats import _coverage as coverage
 from prioritize.formats import _rasterio as rio
 from prioritize.landscape import some
 from prioritize.place import Polygons
-from prioritize.source import LandscapeConfig, Source, no_file
+from prioritize.source import EXACT, LandscapeConfig, Source, no_file
 
 PARQUET = frozenset({".parquet", ".geoparquet", ".pq"})
 
@@ -161,6 +161,13 @@ class Vector(LandscapeConfig):
         broken = values != np.round(values)
         if broken.any():
             faults.add(f"{self.units}: id {some(values[broken])} in column '{self.id}' is not a whole number")
+            return plain
+        huge = np.abs(values) >= EXACT
+        if huge.any():
+            faults.add(
+                f"{self.units}: id {some(table.column(self.id)[huge])} in column '{self.id}' is too large to be told "
+                f"from its neighbours; give ids below {EXACT}"
+            )
             return plain
         ids, times = np.unique(values.astype(np.int64), return_counts=True)
         if times.max() > 1:

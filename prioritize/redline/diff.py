@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,9 +17,9 @@ from prioritize.formats import _rasterio as rio
 from prioritize.formats import raster
 from prioritize.formats.vector import read_polygons
 from prioritize.landscape import some
+from prioritize.output import drafted, guard_path
 from prioritize.redline.files import write_vector
 from prioritize.redline.lines import RasterLine, VectorLine, rasterised, read_line
-from prioritize.runner import guard_path, put_in_place
 from prioritize.table import Table, write_tables
 
 KEPT, ADDED, REMOVED = 1, 2, 3
@@ -67,15 +64,9 @@ def compare_lines(
     named = None if regions is None else read_regions(regions, by)
     difference = compare(first, second, named)
     if folder is not None:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
+        with drafted(folder) as draft:
             write_vector(difference.pieces, draft / "changes.gpkg", "changes")
             write_tables(draft / "tables", [difference.table])
-            os.chmod(draft, 0o755)
-            put_in_place(draft, folder)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
     return [difference.table]
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 import warnings
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,12 +19,12 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from prioritize.errors import DataError
+from prioritize.output import drafted, guard_path
 from prioritize.redline.assembly import CATEGORIES, label_areas, patches
 from prioritize.redline.delineate import Line, delineate
 from prioritize.redline.inputs import open_grids
 from prioritize.redline.summary import LABELS, tables_of
 from prioritize.redline.windows import Grids
-from prioritize.runner import guard_path, put_in_place
 from prioritize.scenario import Scenario
 from prioritize.table import Table, write_tables
 
@@ -67,7 +64,6 @@ def delineate_scenario(
     }
     if folder is not None:
         guard_redline(folder)
-        folder.parent.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         # GDAL would keep a twentieth of the machine's memory full of blocks that nobody reads twice
         stack.enter_context(rasterio.Env(GDAL_CACHEMAX=CACHE_MB))
@@ -75,8 +71,7 @@ def delineate_scenario(
         if folder is None:
             line = delineate(grids, config)
             return line, tables_of(line, tenure, config.split)
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        stack.callback(shutil.rmtree, draft, ignore_errors=True)
+        draft = stack.enter_context(drafted(folder))
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore", NotGeoreferencedWarning)  # a grid without a map has no transform
         grades = stack.enter_context(create(draft / "grades.tif", grids, "uint8", 0, len(config.criteria)))
@@ -99,8 +94,6 @@ def delineate_scenario(
             json.dumps(summarise(scenario, line, len(frame)), indent=2, allow_nan=False, ensure_ascii=False) + "\n",
             encoding="utf-8",
         )
-        os.chmod(draft, 0o755)
-        put_in_place(draft, folder)
     return line, tables
 
 

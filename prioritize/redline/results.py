@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +11,7 @@ import numpy as np
 
 from prioritize.errors import DataError
 from prioritize.landscape import Landscape
-from prioritize.runner import guard_path, put_in_place
+from prioritize.output import drafted, guard_path
 from prioritize.scenario import Scenario
 from prioritize.table import Table, write_tables
 from prioritize.write import write_selection
@@ -49,16 +46,10 @@ def save(
     selections : mapping of name to (U, Z) bool
     """
     guard(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with drafted(folder) as draft:
         for name, selection in selections.items():
             write_selection(draft / name, landscape, selection)
         write_tables(draft / "tables", tables)
         (draft / "scenario.toml").write_text(scenario.toml(folder.resolve()), encoding="utf-8")
         text = json.dumps({"name": scenario.name, **summary}, indent=2, ensure_ascii=False)
         (draft / SUMMARY).write_text(text + "\n", encoding="utf-8")
-        os.chmod(draft, 0o755)
-        put_in_place(draft, folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)

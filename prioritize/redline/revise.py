@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ import numpy as np
 from prioritize.errors import DataError, Faults, PrioritizeError, ScenarioError
 from prioritize.evaluate import recheck
 from prioritize.landscape import LOCKED_IN, LOCKED_OUT, Grouping, Landscape, grouping_of
+from prioritize.output import drafted, guard_path
 from prioritize.problem import Problem, compile_problem
 from prioritize.redline.config import RedlineConfig
 from prioritize.redline.delineate import values_of
@@ -22,7 +20,7 @@ from prioritize.redline.lines import line_on_units
 from prioritize.redline.revision import Ground, Verdict, judge, tables_of
 from prioritize.redline.windows import grids_of, region_levels
 from prioritize.registry import family
-from prioritize.runner import guard_path, load_landscape, make_problem, proof_sentence, put_in_place
+from prioritize.runner import load_landscape, make_problem, proof_sentence
 from prioritize.scenario import Scenario
 from prioritize.solve import Solution, solve
 from prioritize.source import Source
@@ -227,9 +225,7 @@ def write_revision(
     lines: tuple[Path, Path | None],
 ) -> None:
     """Write the folder of a revision: all of it, or nothing."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
+    with drafted(folder) as draft:
         if selection is not None:
             write_selection(draft, landscape, selection)
         write_tables(draft / "tables", tables)
@@ -243,7 +239,3 @@ def write_revision(
             "proof": None if solution is None else proof_sentence(solution),
         }
         (draft / SUMMARY).write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.chmod(draft, 0o755)
-        put_in_place(draft, folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)

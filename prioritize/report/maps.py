@@ -11,6 +11,7 @@ import numpy as np
 
 from prioritize.errors import DataError
 from prioritize.landscape import LOCKED_IN, Landscape, Zone
+from prioritize.output import blaming
 from prioritize.place import Grid, Nowhere, Polygons
 from prioritize.report._canvas import GridCanvas, Ground, PolygonCanvas
 from prioritize.report.palette import BORDER, COAST, FADED_INK, INK, LAND, OUTSIDE, SEA, darker, zone_colours
@@ -393,6 +394,6 @@ def save(figure: Figure, path: Path) -> None:
     suffix = path.suffix.lower()
     if suffix not in STAMPS:
         raise DataError(f"{path}: a map is saved as {', '.join(STAMPS)}, not as '{path.suffix}'")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with matplotlib.rc_context(STYLE):
+    with matplotlib.rc_context(STYLE), blaming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=DPI, metadata=STAMPS[suffix])

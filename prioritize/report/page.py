@@ -12,10 +12,10 @@ from pathlib import Path
 
 from prioritize import __version__
 from prioritize.errors import DataError
+from prioritize.output import blaming, guard_path
 from prioritize.report import palette
 from prioritize.report.payload import as_json, content, find_runs, read_runs
 from prioritize.report.texts import TEXTS, TITLES, WORDS
-from prioritize.runner import guard_path
 
 STATIC = Path(__file__).parent / "static"
 STYLES = ("vendor/leaflet.css", "page.css")
@@ -68,13 +68,14 @@ def write_page(
         raise DataError(f"{path}: is a folder; name a file such as {path / 'report.html'}")
     text = page(read_runs(find_runs(runs), unmasked=unmasked), title)
     guard_path(path.parent)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with blaming(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_text(text, encoding="utf-8")
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
     return path
 
 
