@@ -8,7 +8,7 @@ What a tree search proved beyond the certificate, seconds, solver and versions a
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -94,7 +94,7 @@ def verify(folder: str | Path) -> Verdict:
         selection = read_selection(folder, landscape)
         multipliers = read_certificate(folder)
     except PrioritizeError as error:
-        return Verdict(f"NOT verified: {folder} cannot be recomputed", (*faults, *error.faults))
+        return Verdict(f"NOT verified: {folder} cannot be recomputed", tuple(add_new(faults, error.faults)))
     if selection_digest(landscape, selection) != digests.get("selection"):
         faults.append("the selection is not the one that the run made (a unit was changed)")
     faults += check_rows(problem, program, selection)
@@ -105,7 +105,7 @@ def verify(folder: str | Path) -> Verdict:
         proof = f"nothing is proven: there is no {FILE}"
         # a bound of minus infinity is all that is known without one, and no run leaves that behind
         if "multipliers" in digests or any(summary.get(key) is not None for key in ("bound", "certified_bound")):
-            faults.append(f"{folder / FILE}: no such file, and the run claims a bound; make the run again")
+            faults = add_new(faults, [f"{folder / FILE}: no such file, and the run claims a bound; make the run again"])
     else:
         if multipliers_digest(multipliers) != digests.get("multipliers"):
             faults.append("the certificate is not the one that the run made (a multiplier was changed)")
@@ -130,6 +130,12 @@ def changed_files(folder: Path, files: Mapping[str, Any]) -> list[str]:
         except OSError as error:
             faults.append(f"{path}: cannot be read ({error.strerror})")
     return faults
+
+
+def add_new(faults: list[str], more: Iterable[str]) -> list[str]:
+    """Faults and those of other files: of a damaged file it is told once that it is."""
+    named = {fault.partition(": ")[0] for fault in faults}
+    return [*faults, *(fault for fault in more if fault.partition(": ")[0] not in named)]
 
 
 def changed_inputs(scenario: Scenario, known: Mapping[str, Any]) -> list[str]:
@@ -217,7 +223,7 @@ def check_bound(
         faults.append(
             f"the certificate proves {sign * proven:.10g}, the run claims {told(summary.get('bound'))} (bound)"
         )
-    if not sign * bound <= own + 1e-9 * max(1.0, abs(own)):
+    elif not sign * bound <= own + 1e-9 * max(1.0, abs(own)):
         faults.append(
             f"the run claims a bound of {told(summary.get('bound'))}, better than its own objective {objective:.10g}"
         )

@@ -6,9 +6,9 @@ import base64
 import hashlib
 import json
 import re
+import zipfile
 import zlib
 from html.parser import HTMLParser
-import zipfile
 from pathlib import Path
 
 import geopandas
