@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import math
+import struct
 import zipfile
+import zlib
 from fractions import Fraction
 from pathlib import Path
 
@@ -22,6 +24,11 @@ from prioritize.program import Program
 FILE = "certificate.npz"
 #: half a unit in the last place, and a little
 ROUNDING = 2.0**-53 * 1.001
+#: what reading a damaged .npz raises: a flipped byte may hit the zip's tables, a compressed stream or an array's header
+DAMAGED = (
+    OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, MemoryError, OverflowError, SyntaxError,
+    zipfile.BadZipFile, zlib.error, struct.error,
+)  # fmt: skip
 
 
 def digest(*arrays: np.ndarray) -> str:
@@ -46,7 +53,8 @@ def multipliers_digest(multipliers: Multipliers) -> str:
 def write_certificate(folder: Path, multipliers: Multipliers) -> None:
     """Write certificate.npz into a run folder."""
     flows = {f"flows_{k}": flow for k, flow in enumerate(multipliers.flows)}
-    np.savez_compressed(folder / FILE, allow_pickle=False, rows=multipliers.rows, **flows)
+    # no other keyword: NumPy 2.0 would store `allow_pickle` as one more array
+    np.savez_compressed(folder / FILE, rows=multipliers.rows, **flows)  # type: ignore[arg-type]
 
 
 def read_certificate(folder: Path) -> Multipliers | None:
@@ -62,10 +70,17 @@ def read_certificate(folder: Path) -> Multipliers | None:
         return None
     try:
         with np.load(path, allow_pickle=False) as file:
-            count = len(file.files) - 1
-            return Multipliers(file["rows"], tuple(file[f"flows_{k}"] for k in range(count)))
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: damaged or cut off ({error})") from None
+            rows, *flows = [file[name] for name in ("rows", *(f"flows_{k}" for k in range(len(file.files) - 1)))]
+    except DAMAGED as error:
+        raise DataError(f"{path}: damaged or cut off ({error}); make the run again") from None
+    if any(array.dtype != np.float64 or array.ndim != 1 for array in (rows, *flows)):
+        raise DataError(f"{path}: not the prices and flows of a run; make the run again")
+    return Multipliers(rows, tuple(flows))
+
+
+def proves(proven: float, bound: float) -> bool:
+    """Whether a bound of the Program is no better than what a certificate proves, but for rounding; NaN never is."""
+    return bound <= proven + 1e-7 * max(1.0, abs(proven))
 
 
 def proven_bound(program: Program, multipliers: Multipliers) -> float:
@@ -117,6 +132,8 @@ def proven_bound(program: Program, multipliers: Multipliers) -> float:
     for unit in np.flatnonzero(lower.any(axis=1)):
         best[unit] = least[unit][lower[unit] > 0].sum()
     boxes = [float(min(c * low, c * high)) for e in program.extras for c, low, high in zip(e.cost, e.lower, e.upper)]
-    total = Fraction(math.fsum([*best.tolist(), *boxes, program.constant])) + pushed
-    value = float(total)
+    try:
+        value = float(Fraction(math.fsum([*best.tolist(), *boxes, program.constant])) + pushed)
+    except (OverflowError, ValueError):  # prices so large that sums are infinite or not a number
+        return -math.inf
     return value - abs(value) * 4 * ROUNDING

@@ -7,7 +7,6 @@ numbers stay in the tables, and the zone of every unit in `selection.*`.
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from prioritize.certificate import DAMAGED
 from prioritize.errors import DataError
 from prioritize.landscape import LOCKED_IN, Landscape
 from prioritize.place import Grid, Nowhere, Polygons
@@ -162,7 +162,7 @@ def read_map_layers(folder: Path) -> MapFile | None:
             }
             keys = ("unit_id", "cell", "points", "ring_start", "ring_unit", "all_id", "all_area_km2", "all_zone")
             return MapFile(about, layers=layers, lines=lines, **{key: held[key] for key in keys})
-    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, EOFError) as error:
+    except DAMAGED as error:
         raise DataError(f"{path}: damaged ({error}); make the run again") from None
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from prioritize.certificate import multipliers_digest, proven_bound, selection_digest, write_certificate
+from prioritize.certificate import multipliers_digest, proven_bound, proves, selection_digest, write_certificate
 from prioritize.errors import DataError, PrioritizeError
 from prioritize.evaluate import evaluate, recheck
 from prioritize.landscape import Landscape, some
@@ -296,7 +296,33 @@ def input_hashes(scenario: Scenario) -> dict[str, str]:
 
 def summarise(run: Run) -> dict[str, Any]:
     """The numbers that matter, for `summary.json` and the tables."""
-    table = run.evaluation
+    solution = run.solution
+    certified = certified_bound(run)
+    return {
+        **figures(run.scenario, run.problem, run.evaluation),
+        "status": solution.status,
+        "objective": solution.objective,
+        "bound": solution.bound if np.isfinite(solution.bound) else None,
+        "certified_bound": certified,
+        "bound_by": bound_by(run.problem, certified, solution.bound),
+        "gap": solution.gap if np.isfinite(solution.gap) else None,
+        "proof": proof_sentence(solution),
+        "cautions": run.reporter.cautions,
+        "seconds": {phase: round(seconds, 3) for phase, seconds in run.reporter.seconds.items()},
+        "solver": solution.solver,
+        "versions": {
+            "prioritize": version("prioritize"),
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("ortools", "numpy", "scipy", "numba")},
+        },
+        "digests": digests(run),
+        "inputs": run.inputs,
+    }
+
+
+def figures(scenario: Scenario, problem: Problem, evaluation: pd.DataFrame) -> dict[str, Any]:
+    """What a summary says that follows from scenario, inputs and selection alone: `verify` makes it again."""
+    table = evaluation
     plain = table[(table["feature"] == "") & (table["zone"] == "")]
 
     def one(metric: str) -> float:
@@ -304,46 +330,29 @@ def summarise(run: Run) -> dict[str, Any]:
 
     shares = plain[plain["metric"] == "area_share"]
     zoned = table[(table["metric"] == "area") & (table["group"] == "all") & (table["zone"] != "")]
-    solution = run.solution
     return {
-        "name": run.scenario.name,
-        "title": run.scenario.title,
-        "status": solution.status,
-        "objective": solution.objective,
-        "objective_kind": run.scenario.objective.kind,
+        "name": scenario.name,
+        "title": scenario.title,
+        "seed": scenario.seed,
+        "objective_kind": scenario.objective.kind,
         "terms": {
             metric.removeprefix("objective:"): float(value)
             for metric, value in zip(table["metric"], table["value"], strict=True)
             if metric.startswith("objective:")
         },
-        "bound": solution.bound if np.isfinite(solution.bound) else None,
-        "gap": solution.gap if np.isfinite(solution.gap) else None,
-        "proof": proof_sentence(solution),
-        "cautions": run.reporter.cautions,
         "cost": one("cost"),
         "cost_new": one("cost_new"),
-        "cost_unit": run.landscape.cost_unit,
+        "cost_unit": problem.landscape.cost_unit,
         "boundary": one("boundary"),
-        "boundary_unit": run.landscape.length_unit,
+        "boundary_unit": problem.landscape.length_unit,
         "targets_met": int(one("targets_met")),
         "targets": int(one("targets")),
-        "target_denominator": run.scenario.targets.denominator,
+        "target_denominator": scenario.targets.denominator,
         "units_selected": int(one("units")),
-        "units": run.landscape.shape[0],
+        "units": problem.landscape.shape[0],
         "area_km2": float(plain[(plain["metric"] == "area") & (plain["group"] == "all")]["value"].iloc[0]),
         "area_share": {group: float(value) for group, value in zip(shares["group"], shares["value"], strict=True)},
         "zone_area_km2": {zone: float(value) for zone, value in zip(zoned["zone"], zoned["value"], strict=True)},
-        "seconds": {phase: round(seconds, 3) for phase, seconds in run.reporter.seconds.items()},
-        "seed": run.scenario.seed,
-        "solver": solution.solver,
-        "versions": {
-            "prioritize": version("prioritize"),
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("ortools", "numpy", "scipy", "numba")},
-        },
-        "certified_bound": certified_bound(run),
-        "digests": digests(run),
-        "inputs": run.inputs,
     }
 
 
@@ -355,24 +364,57 @@ def certified_bound(run: Run) -> float | None:
     return program.sign * proven_bound(program, run.solution.multipliers)
 
 
+def bound_by(problem: Problem, certified: float | None, bound: float) -> str | None:
+    """What a bound rests on: the `certificate`, or, where it is better than that, a solver's `tree search`."""
+    if not np.isfinite(bound):
+        return None
+    sign = -1.0 if problem.objective.maximise else 1.0
+    return "certificate" if certified is not None and proves(sign * certified, sign * bound) else "tree search"
+
+
 def digests(run: Run) -> dict[str, str]:
-    """Digests by which `verify` notices a changed unit or multiplier."""
+    """Digests by which `verify` notices a changed unit or multiplier; `save_run` adds `files`, one for each file."""
     found = {"selection": selection_digest(run.landscape, run.selection)}
     if run.solution.multipliers is not None:
         found["multipliers"] = multipliers_digest(run.solution.multipliers)
     return found
 
 
+def file_digests(folder: Path) -> dict[str, str]:
+    """Digest of every file below a run folder, but for its summary, which holds them."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file() and path != folder / SUMMARY)
+    return {path.relative_to(folder).as_posix(): file_digest(path) for path in paths}
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file; of an SQLite file (GeoPackage) without the counters that QGIS changes by opening it."""
+    total = hashlib.sha256()
+    with path.open("rb") as file:
+        head = file.read(100)
+        if head.startswith(b"SQLite format 3\0"):
+            # journal mode, change counter, and by which version of SQLite it was changed (sqlite.org/fileformat.html)
+            head = head[:18] + head[20:24] + head[28:92]
+        total.update(head)
+        while block := file.read(1 << 20):
+            total.update(block)
+    return total.hexdigest()
+
+
 def proof_sentence(solution: Solution) -> str:
     """The gap in plain words."""
-    if solution.status == "optimal":
+    return proof_of(solution.status, solution.gap)
+
+
+def proof_of(status: str, gap: float) -> str:
+    """A status and a gap (infinite where nothing is proven) in plain words."""
+    if status == "optimal":
         return "proven to be the best possible"
-    if not np.isfinite(solution.gap):
-        return f"no proof of how good this is ({solution.status.replace('_', ' ')})"
-    share = f"{100 * solution.gap:.2g}" if solution.gap < 0.1 else f"{100 * solution.gap:.0f}"
+    if not np.isfinite(gap):
+        return f"no proof of how good this is ({status.replace('_', ' ')})"
+    share = f"{100 * gap:.2g}" if gap < 0.1 else f"{100 * gap:.0f}"
     words = f"proven to be within {share} % of the best possible"
     ends = {"time_limit": " (stopped by the time limit)", "interrupted": " (stopped by you)"}
-    return words + ends.get(solution.status, "")
+    return words + ends.get(status, "")
 
 
 def judged(scenario: Scenario, problem: Problem, selection: np.ndarray, summary: Mapping[str, Any]) -> Judged:
@@ -414,7 +456,8 @@ def save_run(run: Run, folder: Path) -> Path:
             write_certificate(draft, run.solution.multipliers)
         trajectory = pd.DataFrame(run.reporter.trajectory, columns=["seconds", "incumbent", "bound"])
         trajectory.to_csv(draft / "progress.csv", index=False, lineterminator="\n")
-        (draft / SUMMARY).write_text(json.dumps(run.summary, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+        summary = {**run.summary, "digests": {**run.summary["digests"], "files": file_digests(draft)}}
+        (draft / SUMMARY).write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return folder
 
 
@@ -431,4 +474,5 @@ def read_summary(folder: Path) -> dict[str, Any] | None:
         summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
-    return summary if isinstance(summary, dict) and "key" in summary.get("inputs", {}) else None
+    inputs = summary.get("inputs") if isinstance(summary, dict) else None
+    return summary if isinstance(inputs, dict) and "key" in inputs else None

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+import zipfile
 import zlib
 from html.parser import HTMLParser
 from pathlib import Path
@@ -213,6 +214,24 @@ def test_a_damaged_map_file_is_one_clear_error(tmp_path):
     with pytest.raises(DataError, match=r"maps\.npz: damaged"):
         read_map_layers(tmp_path)
     assert read_map_layers(tmp_path / "absent") is None
+
+
+def test_a_flipped_byte_in_a_map_file_is_one_clear_error(tmp_path):
+    """In what is compressed, and in the tables of the zip."""
+    landscape = landscape_of(zones=ZONES["pa_only"])
+    path = write_map_layers(tmp_path, landscape, landscape.status > 0)
+    whole = path.read_bytes()
+    with zipfile.ZipFile(path) as packed:
+        starts = [item.header_offset for item in packed.infolist()]
+    damaged = 0
+    for place in {start + step for start in starts for step in range(0, 200, 7)}:
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            read_map_layers(tmp_path)
+        except DataError as error:
+            assert str(error).startswith(f"{path}: damaged")
+            damaged += 1
+    assert damaged > len(starts)
 
 
 # --------------------------------------------------------------------------------------------------------- packing
