@@ -11,12 +11,15 @@ from scipy import sparse
 from strategies import problems
 
 import prioritize.solve as solving
+from prioritize.errors import InfeasibleError
+from prioritize.evaluate import recheck
 from prioritize.landscape import Graph, from_arrays
 from prioritize.problem import Problem, compile_problem
 from prioritize.program import Builder
 from prioritize.registry import family
 from prioritize.solve import explain, impossible_rows
 from prioritize.solvers.milp import IMPLIED, INTEGER, flatten, integral
+from prioritize.verify import check_rows
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -129,6 +132,23 @@ def test_rows_take_as_little_memory_as_they_can() -> None:
         assert rows.indices.dtype == rows.indptr.dtype == np.int32
         assert np.shares_memory(rows.data, matrix.data) and rows.toarray().tolist() == [[1.0, 0.0, 2.0]]
     assert np.shares_memory(rows.indices, matrix.indices)
+
+
+@pytest.mark.parametrize("solver", ["auto", "highs"])
+def test_a_bound_at_zero_has_a_tolerance(solver: str) -> None:
+    """0.1 + 0.2 - 0.3 is not 0 in binary fractions, and yet not above it for anybody who plans."""
+    landscape = from_arrays([1.0, 1.0, 1.0], [[1.0, 1.0, 1.0]], layers={"net": np.array([0.1, 0.2, -0.3])})
+    net = family("constraints")["linear"](kind="linear", layer="net", max=0.0)
+    objective = family("objectives")["min_cost"]()
+    problem = Problem(landscape, np.array([3.0]), np.array([3.0]), objective, (net,))
+    program = compile_problem(problem)
+    found = solving.solve(program, family("solvers")[solver](gap=0.0))
+    recheck(problem, found.selection, found.objective)
+    assert check_rows(problem, program, found.selection) == [] and found.selection.all()
+    problem = Problem(landscape, np.array([2.0]), np.array([3.0]), objective, (net.model_copy(update={"max": -0.25}),))
+    program = compile_problem(problem)
+    with pytest.raises(InfeasibleError):
+        solving.solve(program, family("solvers")[solver](gap=0.0))
 
 
 def test_explanation_names_the_fewest_rows() -> None:
