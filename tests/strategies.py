@@ -141,6 +141,14 @@ def programs(draw: st.DrawFn) -> Program:
     return to.build()
 
 
+def counted(program: Program) -> float:
+    """Least objective of all selections that fit (a Program always minimises); infinite where none does."""
+    every = np.array([s.ravel() for s in every_selection(program.units, program.zones)], dtype=float)
+    # locks first: most selections fall there, and one array operation tells
+    every = every[np.all((every >= program.lower) & (every <= program.upper), axis=1)]
+    return min((program.objective(x) for x in every if not program.violations(x)), default=np.inf)
+
+
 def every_selection(units: int, zones: int) -> Iterator[np.ndarray]:
     """All (U, Z) selections with at most one zone a unit."""
     for choice in itertools.product(range(zones + 1), repeat=units):

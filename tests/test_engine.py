@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from scipy import sparse
-from strategies import every_selection, problems, programs
+from strategies import counted, problems, programs
 
 from prioritize.certificate import proven_bound
 from prioritize.engine import bound, engine, search, view
-from prioritize.engine.dual import Multipliers, dual_value
+from prioritize.engine.dual import dual_value
 from prioritize.errors import InfeasibleError
 from prioritize.problem import Problem, compile_problem
 from prioritize.program import Builder, Program
@@ -22,13 +22,6 @@ from prioritize.progress import Reporter
 from prioritize.registry import family
 from prioritize.solve import impossible_rows, solve
 from prioritize.solvers.process import Answer
-
-
-def counted(program: Program) -> float:
-    """Least objective of all feasible selections; infinite if there is none."""
-    every = np.array([s.ravel() for s in every_selection(program.units, program.zones)], dtype=float)
-    every = every[np.all((every >= program.lower) & (every <= program.upper), axis=1)]
-    return min((program.objective(x) for x in every if not program.violations(x)), default=np.inf)
 
 
 def close_below(low: float, high: float) -> bool:
@@ -104,24 +97,6 @@ def test_auto_closes(problem: Problem) -> None:
     solution = solve(program, solver)
     assert program.sign * solution.objective == pytest.approx(optimum, abs=1e-6)
     assert solution.status == "optimal"
-
-
-@settings(max_examples=60)
-@given(problem=problems(zones=1))
-def test_any_multipliers_prove_a_bound(problem: Problem) -> None:
-    """Whatever prices of the right sign: the dual value never exceeds the optimum."""
-    program = compile_problem(problem)
-    rng = np.random.default_rng(5)
-    optimum = counted(program)
-    for _ in range(5):
-        rows = rng.normal(size=len(program.price))
-        rows = np.where(np.isfinite(program.row_lower), rows, np.minimum(rows, 0))
-        rows = np.where(np.isfinite(program.row_upper), rows, np.maximum(rows, 0))
-        flows = tuple(rng.random(len(g.weight)) * g.weight for g in program.edges)
-        assert close_below(dual_value(program, Multipliers(np.minimum(rows, program.price), flows)), optimum)
-    if program.edges:
-        wrong = Multipliers(np.zeros(len(program.price)), tuple(2 * g.weight for g in program.edges))
-        assert dual_value(program, wrong) == -np.inf
 
 
 def landscape_program(side: int = 30, zones: int = 1, **more: object) -> Program:

@@ -6,7 +6,7 @@ import naive
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from strategies import every_selection, problems
+from strategies import counted, problems
 
 from prioritize.errors import InfeasibleError
 from prioritize.evaluate import recheck, terms
@@ -16,20 +16,6 @@ from prioritize.solve import relaxation, solve
 from prioritize.solvers.milp import flatten, lift
 
 SOLVERS = ("highs", "scip", "cp_sat")
-
-
-def best(problem: Problem) -> float | None:
-    """Best objective over all feasible selections, counted; None if there is none.
-
-    Whole-array twin of `naive` for speed; `test_program_agrees_with_naive` ties both together.
-    """
-    units, _, zones = problem.landscape.shape
-    program = compile_problem(problem)
-    every = np.array([selection.ravel() for selection in every_selection(units, zones)], dtype=float)
-    # locks first: most selections fall there, and one array operation tells
-    every = every[np.all((every >= program.lower) & (every <= program.upper), axis=1)]
-    values = [program.objective(x) for x in every if not program.violations(x)]
-    return program.sign * min(values) if values else None
 
 
 @settings(max_examples=100)
@@ -74,8 +60,9 @@ def test_a_lifted_selection_is_a_solution(problem: Problem) -> None:
 
 
 def check_against_count(problem: Problem) -> None:
-    optimum = best(problem)
     program = compile_problem(problem)
+    best = counted(program)
+    optimum = program.sign * best if np.isfinite(best) else None
     for name in SOLVERS:
         solver = family("solvers")[name](gap=0.0)
         if optimum is None:
