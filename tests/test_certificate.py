@@ -64,7 +64,9 @@ def test_prices_out_of_their_box_prove_nothing(problem: Problem, seed: int) -> N
         bad.append(Multipliers(good.rows, tuple(group.weight * 1.01 for group in program.edges)))
         bad.append(Multipliers(good.rows, tuple(-group.weight for group in program.edges)))
     for multipliers in bad if len(good.rows) else []:
-        assert proven_bound(program, multipliers) == dual_value(program, multipliers) == -math.inf
+        assert proven_bound(program, multipliers) == -math.inf
+        if len(multipliers.rows) == len(good.rows):
+            assert dual_value(program, multipliers) == -math.inf
 
 
 def test_rounding_is_counted_against_the_bound() -> None:

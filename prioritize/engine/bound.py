@@ -17,6 +17,8 @@ from prioritize.solvers.process import solve_milp
 from prioritize_kernels import complementarity, connectivity
 
 Stop = Callable[[], bool]
+#: prices of rows that contradict each other grow without end: so far, and products of two are still numbers
+ENDLESS = 1e100
 #: (R, R), or, for many rows, (R, K) sparse B that stands for B B'
 Curvature = Any
 #: rows beyond which a dense factorisation costs more than the bound is worth
@@ -58,8 +60,8 @@ class Dual:
         self.cost = view.cost
         self.share = np.zeros(len(view.cost))
         self.joint, self.even = np.ones(view.units), np.ones(view.units)
-        low = np.where(np.isfinite(view.upper), -np.inf, 0.0)
-        high = np.where(np.isfinite(view.lower), view.price, 0.0)
+        low = np.where(np.isfinite(view.upper), -ENDLESS, 0.0)
+        high = np.where(np.isfinite(view.lower), np.minimum(view.price, ENDLESS), 0.0)
         self.box = low, high
         self.price = self.best_price = np.clip(self.price, low, high)
         count, amount, _ = view.moments

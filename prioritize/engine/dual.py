@@ -53,6 +53,8 @@ def dual_value(program: Program, multipliers: Multipliers) -> float:
     if not program.mandatory:
         cheapest = np.minimum(cheapest, 0.0)
     locked = lower.any(axis=1)
+    if np.any(np.isinf(cheapest[~locked])):  # a unit must have a zone and may have none
+        return -np.inf
     cheapest[locked] = (lower * reduced)[locked].sum(axis=1)
     extras = sum(float(np.minimum(e.cost * e.lower, e.cost * e.upper).sum()) for e in program.extras)
     return program.constant + float(price @ bound) + float(cheapest.sum()) + extras
