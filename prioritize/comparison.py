@@ -17,19 +17,10 @@ from prioritize.errors import DataError, Faults, PrioritizeError, ScenarioError
 from prioritize.landscape import Landscape
 from prioritize.output import blaming, drafted
 from prioritize.progress import Reporter
-from prioritize.runner import (
-    TABLES,
-    guard_folder,
-    input_hashes,
-    judged,
-    load_landscape,
-    make_problem,
-    read_summary,
-    run,
-    save_run,
-)
+from prioritize.runner import TABLES, guard_folder, load_landscape, make_problem, run, save_run
 from prioritize.scenario import Scenario, read_scenario
 from prioritize.source import Source
+from prioritize.summary import input_hashes, judged, read_summary
 from prioritize.table import Table, beside, make_tables, read_tables, write_tables
 from prioritize.write import read_selection
 

@@ -22,18 +22,9 @@ from prioritize.evaluate import evaluate, recheck, terms
 from prioritize.problem import MET, Problem, compile_problem, held
 from prioritize.program import Program, yardstick
 from prioritize.progress import relative_gap
-from prioritize.runner import (
-    SUMMARY,
-    bound_by,
-    figures,
-    file_digest,
-    input_hashes,
-    load_landscape,
-    make_problem,
-    proof_of,
-    read_summary,
-)
+from prioritize.runner import load_landscape, make_problem
 from prioritize.scenario import Scenario, read_scenario
+from prioritize.summary import SUMMARY, bound_by, figures, file_digest, input_hashes, proof_of, read_summary
 from prioritize.write import read_selection
 
 #: how a solve may end (see `solve.Solution`)

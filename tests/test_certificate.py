@@ -27,7 +27,7 @@ from prioritize.engine.dual import Multipliers, dual_value
 from prioritize.errors import DataError
 from prioritize.problem import Problem, compile_problem
 from prioritize.program import Program
-from prioritize.runner import file_digest
+from prioritize.summary import file_digest
 
 
 def random_multipliers(program: Program, seed: int) -> Multipliers:

@@ -20,10 +20,11 @@ from prioritize.errors import DataError, InfeasibleError, ScenarioError
 from prioritize.landscape import Zone, from_arrays
 from prioritize.problem import Problem, compile_problem
 from prioritize.registry import family
-from prioritize.runner import input_hashes, load_landscape, make_problem
+from prioritize.runner import load_landscape, make_problem
 from prioritize.runner import run as answer
 from prioritize.scenario import parse, read_scenario
 from prioritize.solve import impossible_rows, reach
+from prioritize.summary import input_hashes
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
 REGIMES = ("pa_only", "pa_oecm", "ecr")

@@ -15,8 +15,8 @@ from prioritize.errors import ScenarioError
 from prioritize.formats._rasterio import RASTER_SUFFIXES
 from prioritize.formats.vector import PARQUET
 from prioritize.registry import family
-from prioritize.runner import input_hashes
 from prioritize.scenario import FILE, FOLDERS, Scenario, json_schema, merge, parse, put, read_scenario
+from prioritize.summary import input_hashes
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
 SMALL: dict[str, Any] = {"name": "small", "landscape": {"format": "synthetic", "rows": 50, "columns": 50}}

@@ -17,7 +17,7 @@ from prioritize.redline.config import RedlineConfig
 from prioritize.redline.optimise import Rivals
 from prioritize.redline.ruled import Ruled
 from prioritize.redline.summary import LABELS
-from prioritize.runner import proof_sentence
+from prioritize.summary import proof_sentence
 from prioritize.table import Table
 
 CLASSES = ("protected", "oecm", "oecm_candidate")

@@ -19,9 +19,10 @@ from prioritize.progress import Reporter
 from prioritize.redline.borders import border_match
 from prioritize.redline.composition import borders_of
 from prioritize.redline.optimise import no_worse
-from prioritize.runner import load_landscape, make_problem, proof_sentence
+from prioritize.runner import load_landscape, make_problem
 from prioritize.scenario import Scenario
 from prioritize.solve import Solution, impossible_rows, solve
+from prioritize.summary import proof_sentence
 from prioritize.table import Table
 
 #: name of the units that lie in no region

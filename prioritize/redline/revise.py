@@ -20,10 +20,11 @@ from prioritize.redline.lines import line_on_units
 from prioritize.redline.revision import Ground, Verdict, judge, tables_of
 from prioritize.redline.windows import grids_of, region_levels
 from prioritize.registry import family
-from prioritize.runner import load_landscape, make_problem, proof_sentence
+from prioritize.runner import load_landscape, make_problem
 from prioritize.scenario import Scenario
 from prioritize.solve import Solution, solve
 from prioritize.source import Source
+from prioritize.summary import proof_sentence
 from prioritize.table import Table, write_tables
 from prioritize.write import write_selection
 

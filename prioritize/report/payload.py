@@ -19,7 +19,8 @@ from prioritize.landscape import Zone
 from prioritize.maplayers import MapFile, read_map_layers
 from prioritize.report.frames import Frame, frames_of
 from prioritize.report.palette import darker, zone_colours
-from prioritize.runner import SHARED, SUMMARY, TABLES, read_summary
+from prioritize.runner import SHARED, TABLES
+from prioritize.summary import SUMMARY, read_summary
 from prioritize.table import Table, beside, read_tables
 
 #: a table longer than this is cut in the page; the run folder has all of it
