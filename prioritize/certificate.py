@@ -8,27 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import math
-import struct
-import zipfile
-import zlib
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from prioritize.engine.dual import Multipliers
-from prioritize.errors import DataError
+from prioritize.errors import DAMAGED, DataError
 from prioritize.landscape import Landscape
 from prioritize.program import Program
 
 FILE = "certificate.npz"
 #: half a unit in the last place, and a little
 ROUNDING = 2.0**-53 * 1.001
-#: what reading a damaged .npz raises: a flipped byte may hit the zip's tables, a compressed stream or an array's header
-DAMAGED = (
-    OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, MemoryError, OverflowError, SyntaxError,
-    zipfile.BadZipFile, zlib.error, struct.error,
-)  # fmt: skip
 
 
 def digest(*arrays: np.ndarray) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ import pandas as pd
 
 from prioritize.errors import DataError, Faults, PrioritizeError, ScenarioError
 from prioritize.landscape import Landscape
-from prioritize.output import blaming, drafted
+from prioritize.output import blaming, drafted, write_text
 from prioritize.progress import Reporter
 from prioritize.runner import TABLES, guard_folder, load_landscape, make_problem, run, save_run
 from prioritize.scenario import Scenario, read_scenario
@@ -118,16 +117,6 @@ class Comparison:
             )
         lines += ["", "Area counted is not proof of effectiveness."]
         return "\n".join(lines) + "\n"
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def show(value: Any, unit: str) -> str:

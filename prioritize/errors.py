@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import struct
+import zipfile
+import zlib
 from collections.abc import Iterable
+
+#: what reading a damaged .npz raises: a flipped byte may hit the zip's tables, a compressed stream or an array's header
+DAMAGED = (
+    OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, MemoryError, OverflowError, SyntaxError,
+    zipfile.BadZipFile, zlib.error, struct.error,
+)  # fmt: skip
 
 
 class PrioritizeError(Exception):

@@ -14,8 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from prioritize.certificate import DAMAGED
-from prioritize.errors import DataError
+from prioritize.errors import DAMAGED, DataError
 from prioritize.landscape import LOCKED_IN, Landscape
 from prioritize.place import Grid, Nowhere, Polygons
 

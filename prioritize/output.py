@@ -99,6 +99,16 @@ def reason(error: Exception) -> str:
     return f"{words} (disk full?)" if number in FULL or not isinstance(error, OSError) else words
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def put_in_place(temporary: Path, folder: Path) -> None:
     """Rename a finished folder over an older one, which stays where it is should that fail."""
     if not folder.exists():

@@ -66,6 +66,8 @@ class Extra:
         block without costs.
     implied : bool
         Own columns that are not integer are whole in some optimum all the same (flows of whole amounts).
+    closes : str
+        What of this demand locks units out, in words, where it does.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Extra:
     complete: Callable[[np.ndarray], np.ndarray]
     rule: Rule | None = None
     implied: bool = False
+    closes: str = ""
 
 
 @dataclass(frozen=True, eq=False)

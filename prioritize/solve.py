@@ -212,16 +212,14 @@ def impossible_rows(program: Program) -> list[str]:
     """Hard rows that no selection can meet, each with what is reachable and what stands in the way."""
     low, high = reach(program, program.upper)
     _, without_locks = reach(program, np.ones_like(program.upper))
-    free, closed = "not locked out", "locks"
-    if any(extra.name == "minimum patch size" for extra in program.extras):  # too small a piece is closed, too
-        free, closed = "in large enough pieces that are not locked out", "locks and the patch size"
+    closed = " and ".join(["the locks", *sorted({extra.closes for extra in program.extras if extra.closes})])
     faults = []
     for row in range(program.rows.shape[0]):
         need, most = program.row_lower[row], program.row_upper[row]
         name, unit = program.row_names[row], program.row_units[row]
         if program.price[row] == HARD and high[row] < need - 1e-9 * abs(need):
             why = (
-                f"only {high[row]:.10g} is {free} ({without_locks[row]:.10g} without the {closed})"
+                f"only {high[row]:.10g} is not locked out ({without_locks[row]:.10g} without {closed})"
                 if without_locks[row] > high[row] * (1 + 1e-12)
                 else f"only {high[row]:.10g} is there"
             )

@@ -190,6 +190,7 @@ def judged(scenario: Scenario, problem: Problem, selection: np.ndarray, summary:
         status=summary["status"],
         proof=summary["proof"],
         inputs=summary["inputs"],
+        cautions=summary.get("cautions", ()),
     )
 
 

@@ -66,6 +66,8 @@ class Judged:
     proof : str
         The gap in plain words.
     inputs : mapping of file name to SHA-256
+    cautions : sequence of str
+        What makes the answer mean less than it seems to.
     """
 
     problem: Problem
@@ -77,6 +79,7 @@ class Judged:
     status: str = ""
     proof: str = ""
     inputs: Mapping[str, str] = field(default_factory=dict)
+    cautions: Sequence[str] = ()
 
     @cached_property
     def classes(self) -> Classes:

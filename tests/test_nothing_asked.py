@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from desk import Desk, told
 from rasterio.transform import from_origin
 from shapely import box
 
 from prioritize.cli import main
+from prioritize.errors import ScenarioError
+from prioritize.evaluate import recheck
 from prioritize.landscape import Graph, from_arrays
 from prioritize.problem import Problem, compile_problem
 from prioritize.registry import family
 from prioritize.runner import cautions
-from prioritize.solve import impossible_rows
+from prioritize.solve import impossible_rows, solve
 
 FAR = from_origin(9_500_000, 5_000_000, 1000, 1000)
 
@@ -94,6 +98,8 @@ def test_one_of_two_features_is_absent(desk: Desk, capsys: pytest.CaptureFixture
     line = "caution: 1 of 2 features have no amount in any planning unit, so that nothing is asked of them: fox"
     assert main(["run", "small.toml"]) == 0
     assert line in capsys.readouterr().err.splitlines()
+    said = pd.read_csv("runs/small/tables/caveats.csv")  # what the page says, too
+    assert said["text"][said["item"] == "caution"].tolist() == [line.removeprefix("caution: ")]
     assert main(["check", "small.toml"]) == 0
     assert line in capsys.readouterr().out.splitlines()
     for _ in range(2):  # solved, then reused
@@ -165,9 +171,22 @@ def test_what_lies_in_too_small_a_piece_does_not_count() -> None:
     program = compile_problem(in_two_pieces())
     assert program.upper.tolist() == [1, 1, 1, 0, 0]
     assert impossible_rows(program) == [
-        "target for 'feature_1' asks for 4 amount, only 3 is in large enough pieces that are not locked out "
-        "(6 without the locks and the patch size)"
+        "target for 'feature_1' asks for 4 amount, only 3 is not locked out (6 without the locks and the patch size)"
     ]
+
+
+def test_where_no_patch_is_large_enough_another_zone_may_do() -> None:
+    graph = Graph.from_edges(3, [0, 1], [1, 2], np.ones(2))
+    land = from_arrays(np.array([1.0, 2.0, 3.0]), np.ones((1, 3)), graph=graph, zones=("protected", "oecm"))
+    patch = family("constraints")["min_patch"](kind="min_patch", area_km2=4.0, zones=["protected"])
+    problem = Problem(land, np.array([2.0]), np.array([3.0]), family("objectives")["min_cost"](), (patch,))
+    program = compile_problem(problem)
+    found = solve(program, family("solvers")["auto"](gap=0.0))
+    recheck(problem, found.selection, found.objective)
+    assert found.objective == 3.0 and not found.selection[:, 0].any()
+    everywhere = patch.model_copy(update={"zones": None})
+    with pytest.raises(ScenarioError, match="at most 3 km2 of available units hang together"):
+        compile_problem(replace(problem, constraints=(everywhere,)))
 
 
 def test_a_small_piece_with_a_protected_unit_counts() -> None:

@@ -52,7 +52,7 @@ class MinPatch(NamedTerm):
             )
         large = room >= self.area_km2 * (1 - MET)
         large |= np.bincount(piece[usable], rule.exempt[usable], len(room)) > 0
-        if not large.any():
+        if not large.any() and len(zones) == to.zones:  # else another zone may do
             raise ScenarioError(
                 f"min_patch: area_km2 is {self.area_km2:g}, but at most {room.max():.10g} km2 of available units hang "
                 "together, so that none can be selected; lower area_km2"
@@ -60,7 +60,9 @@ class MinPatch(NamedTerm):
         small = usable & ~large[piece]
         to.upper.reshape(to.units, to.zones)[np.ix_(small, zones)] = 0.0
         usable &= ~small
-        to.add_extra(self.block(rule, usable, room[piece] / self.area_km2, to).extra("minimum patch size", rule))
+        block = self.block(rule, usable, room[piece] / self.area_km2, to)
+        closes = "the patch size" if small.any() else ""
+        to.add_extra(block.extra("minimum patch size", rule, closes=closes))
 
     def block(self, rule: Patches, usable: np.ndarray, room: np.ndarray, to: Builder) -> Block:
         """The rows of the docstring, areas in units of the least area."""

@@ -34,7 +34,7 @@ def dual_value(program: Program, multipliers: Multipliers) -> float:
     Returns
     -------
     float
-        Minus infinity where a price pushes on a bound that is not there, or leaves its box.
+        Minus infinity where a price pushes on a bound that is not there or leaves its box, or a unit has no choice.
     """
     price, grid = multipliers.rows, (program.units, program.zones)
     bound = np.where(price > 0, program.row_lower, np.where(price < 0, program.row_upper, 0.0))

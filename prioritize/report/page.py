@@ -5,14 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from prioritize import __version__
 from prioritize.errors import DataError
-from prioritize.output import blaming, guard_path
+from prioritize.output import blaming, guard_path, write_text
 from prioritize.report import palette
 from prioritize.report.payload import as_json, content, find_runs, read_runs
 from prioritize.report.texts import TEXTS, TITLES, WORDS
@@ -68,14 +67,9 @@ def write_page(
         raise DataError(f"{path}: is a folder; name a file such as {path / 'report.html'}")
     text = page(read_runs(find_runs(runs), unmasked=unmasked), title)
     guard_path(path.parent)
-    temporary = path.with_name(f".{path.name}.tmp")
     with blaming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_text(text, encoding="utf-8")
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_text(path, text)
     return path
 
 

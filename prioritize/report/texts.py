@@ -242,7 +242,7 @@ TEXTS: dict[str, tuple[str, str]] = {
 
 #: words of the data that the tool itself chose: columns, zones of the examples, realms, kinds
 WORDS: dict[str, str] = {
-    "data vintage": "数据年份", "data": "数据", "coverage": "覆盖率", "targets": "目标", "effectiveness": "成效",
+    "caution": "警示", "data vintage": "数据年份", "data": "数据", "coverage": "覆盖率", "targets": "目标", "effectiveness": "成效",
     "percentages": "百分比", "proof": "证明", "seed": "随机种子", "effect": "成效说明", "redline": "红线",
     "scenario": "情景", "realm": "领域", "rule": "统计口径", "share": "比例", "area": "面积", "level": "层级",
     "region": "区域", "zone": "分区", "kind": "类别", "type": "类型", "unit": "单位", "name": "名称", "group": "组别",

@@ -26,6 +26,7 @@ def caveats(judged: Judged) -> list[Table]:
     ]
     known = [name for name in TENURE if name in landscape.tenure]
     lines = [
+        *(("caution", text) for text in judged.cautions),
         (
             "data vintage",
             settings.data_vintage
@@ -54,7 +55,10 @@ def caveats(judged: Judged) -> list[Table]:
         ),
         ("percentages", "Cut after two decimals." if settings.rounding == "truncate" else "Rounded to two decimals."),
         ("proof", proof(judged)),
-        ("seed", f"{scenario.seed}; the same inputs and seed give the same plan."),
+        (
+            "seed",
+            f"{scenario.seed}; the same inputs and seed give the same plan, but where a time limit cut the search.",
+        ),
         ("effect", NOT_PROOF),
     ]
     frame = pd.DataFrame(lines, columns=["item", "text"])
