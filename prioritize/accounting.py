@@ -19,7 +19,8 @@ import numpy as np
 import pandas as pd
 
 from prioritize.landscape import LOCKED_IN, Landscape
-from prioritize.problem import MET, Problem
+from prioritize.problem import Problem
+from prioritize.tolerance import reached
 
 #: tenure that has a meaning here
 TENURE = ("protected", "oecm", "oecm_candidate")
@@ -236,11 +237,6 @@ class Figures:
 def figures(problem: Problem, selection: np.ndarray) -> Figures:
     """What a (U, Z) selection holds of each feature."""
     return Figures(problem, selection, problem.landscape.amount @ selection.astype(np.float64))
-
-
-def reached(held: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """Whether amounts reach their targets, but for the last digits of a float."""
-    return held >= target * (1 - MET)
 
 
 def texts(features: pd.DataFrame, column: str) -> np.ndarray:

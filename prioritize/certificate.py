@@ -126,6 +126,8 @@ def proven_bound(program: Program, multipliers: Multipliers) -> float:
     boxes = [float(min(c * low, c * high)) for e in program.extras for c, low, high in zip(e.cost, e.lower, e.upper)]
     try:
         value = float(Fraction(math.fsum([*best.tolist(), *boxes, program.constant])) + pushed)
+        added = math.fsum([*np.abs(best).tolist(), *map(abs, boxes), abs(program.constant), abs(float(pushed))])
     except (OverflowError, ValueError):  # prices so large that sums are infinite or not a number
         return -math.inf
-    return value - abs(value) * 4 * ROUNDING
+    # what is told is one number more, and an objective is added up in float64 as well
+    return value - 4 * ROUNDING * added

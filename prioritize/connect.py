@@ -23,8 +23,6 @@ from prioritize.landscape import Graph
 from prioritize.program import Program
 from prioritize.progress import Reporter
 
-#: rows are met within this share of their bound; `Program.violations` allows ten times as much
-SLACK = 1e-10
 #: rounds of mending; what is not met then is not met by more of the same
 ROUNDS = 8
 #: the ways that are tried: (leave out first what is not worth its way, least price of a unit). No unit is free, of free
@@ -77,8 +75,7 @@ class Draft:
         self.columns = program.rows.tocsc()
         self.held = program.rows @ x
         self.hard = ~np.isfinite(program.price)
-        self.least = program.row_lower - SLACK * np.abs(np.where(np.isfinite(program.row_lower), program.row_lower, 0))
-        self.most = program.row_upper + SLACK * np.abs(np.where(np.isfinite(program.row_upper), program.row_upper, 0))
+        self.least, self.most = program.row_lower, program.row_upper
         self.allowed = program.upper.reshape(units, zones) > 0
         self.locked = np.asarray((program.lower.reshape(units, zones) > 0).any(axis=1))
         reduced = program.cost.copy()

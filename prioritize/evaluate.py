@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 
 from prioritize.errors import SolveError
-from prioritize.problem import MET, Problem, held
+from prioritize.problem import Problem, held, held_exactly
 from prioritize.registry import family
+from prioritize.tolerance import reached
 
 COLUMNS = ["metric", "feature", "group", "zone", "value", "unit"]
 
@@ -56,7 +57,9 @@ def recheck(problem: Problem, selection: np.ndarray, objective: float) -> None:
         faults.append("a lock was broken")
     if problem.objective.hard_targets:
         have = held(landscape, selection)
-        for f in np.flatnonzero(have < problem.target * (1 - MET)):
+        for f in np.flatnonzero(~reached(have, problem.target)):  # perhaps by the last digits of a long sum
+            have[f] = held_exactly(landscape, selection, int(f))
+        for f in np.flatnonzero(~reached(have, problem.target)):
             name = landscape.features["name"].iloc[f]
             faults.append(f"target for '{name}' is {problem.target[f]:.10g}, held is {have[f]:.10g}")
     for constraint in problem.constraints:

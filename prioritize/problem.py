@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,9 +15,6 @@ from prioritize.errors import Faults, PrioritizeError, ScenarioError
 from prioritize.landscape import LOCKED_IN, LOCKED_OUT, Landscape, some
 from prioritize.program import Builder, Program, narrow
 from prioritize.source import Config, match_features
-
-#: relative slack within which a held amount counts as reaching its target (float summation over 1e6 units: ~1e-12)
-MET = 1e-9
 
 
 class Term(Protocol):
@@ -125,6 +123,15 @@ def held(landscape: Landscape, selection: np.ndarray) -> np.ndarray:
     )
 
 
+def held_exactly(landscape: Landscape, selection: np.ndarray, feature: int) -> float:
+    """Amount of one feature that a (U, Z) selection holds, added up without error."""
+    span = slice(landscape.amount.indptr[feature], landscape.amount.indptr[feature + 1])
+    unit, amount = landscape.amount.indices[span], landscape.amount.data[span]
+    factor = landscape.contribution[feature]
+    parts = [(amount * factor[z])[selection[unit, z]] for z in range(selection.shape[1])]
+    return math.fsum(np.concatenate(parts).tolist())
+
+
 def by_zone(landscape: Landscape, features: np.ndarray) -> sparse.csr_array:
     """Amounts of some features as (k, V) columns by unit and zone, contributions multiplied in.
 
@@ -203,6 +210,7 @@ def compile_problem(problem: Problem) -> Program:
     to.lower[:] = (status == LOCKED_IN).astype(np.float64).ravel()
     to.upper[:] = upper.ravel()
     to.maximise = problem.objective.maximise
+    to.unit_id = landscape.unit_id
     faults = Faults(ScenarioError)
     terms: list[tuple[str, Term]] = [("", problem.objective)]
     terms += [(f"constraints[{k}]: ", term) for k, term in enumerate(problem.constraints)]

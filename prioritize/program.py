@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import sparse
 
+from prioritize import tolerance
+
 if TYPE_CHECKING:
     from prioritize.connect import Rule
 
@@ -96,7 +98,10 @@ class Program:
     constant : float
     rows : (R, V) CSR
     row_lower, row_upper, price : (R,) float64
-        `price` is infinite for a hard row.
+        `price` is infinite for a hard row. What is hard has its slack in it (see `tolerance`): a selection fits if its
+        exact sums lie between these bounds, and nothing else in the project adds a tolerance to them.
+    asked_lower, asked_upper : (R,) float64
+        The same bounds without slack: what messages tell.
     row_names, row_units : tuple of R str
         `target for 'peat'` and `km2`: how a fault names the row.
     edges : tuple of Edges
@@ -105,6 +110,8 @@ class Program:
         Each unit must be given exactly one zone.
     maximise : bool
         The user's objective is the negative of this one.
+    unit_id : (U,) int, or None
+        What messages call the units.
     """
 
     units: int
@@ -117,55 +124,59 @@ class Program:
     row_lower: np.ndarray
     row_upper: np.ndarray
     price: np.ndarray
+    asked_lower: np.ndarray
+    asked_upper: np.ndarray
     row_names: tuple[str, ...]
     row_units: tuple[str, ...]
     edges: tuple[Edges, ...] = ()
     extras: tuple[Extra, ...] = ()
     mandatory: bool = False
     maximise: bool = False
+    unit_id: np.ndarray | None = None
 
     @cached_property
     def largest(self) -> np.ndarray:
         """(R,) largest magnitude of each row's amounts; 1 where all are zero."""
-        result = np.ones(self.rows.shape[0])
-        filled = np.diff(self.rows.indptr) > 0
-        if filled.any():
-            # |amounts| would be a second copy of them
-            start, data = self.rows.indptr[:-1][filled], self.rows.data
-            result[filled] = np.maximum(np.maximum.reduceat(data, start), -np.minimum.reduceat(data, start))
-        return np.where(result > 0, result, 1.0)
+        low, high = extremes(self.rows)
+        largest = np.maximum(high, -low)
+        return np.where(largest > 0, largest, 1.0)
 
     @property
     def sign(self) -> float:
         """Times the value of this program gives the value in the user's sense."""
         return -1.0 if self.maximise else 1.0
 
-    def objective(self, x: np.ndarray) -> float:
-        """Value of a 0/1 vector x (V,), in unscaled numbers, soft rows and extras completed at their best."""
-        total = float(self.cost @ x) + self.constant
+    def terms(self, x: np.ndarray) -> list[float]:
+        """What the objective of a 0/1 vector x (V,) adds up, in unscaled numbers, each completed at its best: costs,
+        constant, then shortfalls, groups of edges and extras."""
+        found = [float(self.cost @ x), self.constant]
         soft = np.isfinite(self.price)
         if soft.any():
-            total += float(self.price[soft] @ np.maximum(0.0, self.row_lower[soft] - self.rows[soft] @ x))
+            found.append(float(self.price[soft] @ np.maximum(0.0, self.row_lower[soft] - self.rows[soft] @ x)))
         grid = x.reshape(self.units, self.zones)
         for group in self.edges:
             y = grid[:, list(group.zones)].sum(axis=1)
-            total += float(group.weight @ np.maximum(0.0, y[group.tail] - y[group.head]))
-        for extra in self.extras:
-            if extra.cost.any():
-                total += float(extra.cost @ extra.complete(x))
-        return total
+            found.append(float(group.weight @ np.maximum(0.0, y[group.tail] - y[group.head])))
+        found += [float(extra.cost @ extra.complete(x)) for extra in self.extras if extra.cost.any()]
+        return found
 
-    def violations(self, x: np.ndarray, tolerance: float = 1e-9) -> list[tuple[str, float]]:
-        """Hard rows and bounds that x (V,) breaks: (what, by how much). Tolerance is relative to `yardstick`."""
+    def objective(self, x: np.ndarray) -> float:
+        """Value of a 0/1 vector x (V,)."""
+        return float(sum(self.terms(x)))
+
+    def magnitude(self, x: np.ndarray) -> float:
+        """Sum of the magnitudes of what the objective of x (V,) adds up: what its rounding is relative to."""
+        return float(np.abs(self.cost) @ x) + float(np.abs(self.terms(x)[1:]).sum())
+
+    def violations(self, x: np.ndarray) -> list[tuple[str, float]]:
+        """Hard rows and bounds that x (V,), 0 or 1, breaks: (what, by how much of what was asked)."""
         found: list[tuple[str, float]] = []
-        activity = self.rows @ x
+        activity = tolerance.exact_where_close(self.rows, x, self.row_lower, self.row_upper)
         hard = ~np.isfinite(self.price)
-        with np.errstate(invalid="ignore"):
-            low = np.where(hard & np.isfinite(self.row_lower), self.row_lower - activity, -np.inf)
-            high = np.where(np.isfinite(self.row_upper), activity - self.row_upper, -np.inf)
-        for amount, bound in ((low, self.row_lower), (high, self.row_upper)):
-            for row in np.flatnonzero(amount > tolerance * yardstick(bound, self.largest)):
-                found.append((self.row_names[row], float(amount[row])))
+        for row in np.flatnonzero(hard & (activity < self.row_lower)):
+            found.append((self.row_names[row], float(self.asked_lower[row] - activity[row])))
+        for row in np.flatnonzero(activity > self.row_upper):
+            found.append((self.row_names[row], float(activity[row] - self.asked_upper[row])))
         if np.any(x < self.lower) or np.any(x > self.upper):
             found.append(("locks", float(np.sum(x < self.lower) + np.sum(x > self.upper))))
         zones = x.reshape(self.units, self.zones).sum(axis=1)
@@ -174,10 +185,15 @@ class Program:
         return found
 
 
-def yardstick(bound: np.ndarray | float, largest: np.ndarray | float) -> np.ndarray:
-    """What tolerances on a row are relative to: the size of its bound, or where that is zero of its largest amount."""
-    size = np.abs(bound)
-    return np.where(np.isfinite(size) & (size > 1e-12 * np.asarray(largest)), size, largest)
+def extremes(rows: sparse.csr_array) -> tuple[np.ndarray, np.ndarray]:
+    """(R,) smallest and largest of each row's amounts, zero among them."""
+    low, high = np.zeros(rows.shape[0]), np.zeros(rows.shape[0])
+    filled = np.diff(rows.indptr) > 0
+    if filled.any():
+        start = rows.indptr[:-1][filled]
+        low[filled] = np.minimum(np.minimum.reduceat(rows.data, start), 0.0)
+        high[filled] = np.maximum(np.maximum.reduceat(rows.data, start), 0.0)
+    return low, high
 
 
 def narrow(matrix: sparse.csr_array) -> sparse.csr_array:
@@ -205,6 +221,7 @@ class Builder:
         self.constant = 0.0
         self.mandatory = False
         self.maximise = False
+        self.unit_id: np.ndarray | None = None
         self._blocks: list[sparse.csr_array] = []
         self._row_lower: list[np.ndarray] = []
         self._row_upper: list[np.ndarray] = []
@@ -267,6 +284,9 @@ class Builder:
         def join(parts: list[np.ndarray]) -> np.ndarray:
             return np.concatenate(parts) if parts else np.zeros(0)
 
+        lower, upper, price = join(self._row_lower), join(self._row_upper), join(self._price)
+        smallest, largest = extremes(rows)
+        both = np.where((smallest < 0) & (largest > 0), np.maximum(largest, -smallest), 0.0)
         return Program(
             units=self.units,
             zones=self.zones,
@@ -275,13 +295,16 @@ class Builder:
             upper=self.upper,
             constant=self.constant,
             rows=rows,
-            row_lower=join(self._row_lower),
-            row_upper=join(self._row_upper),
-            price=join(self._price),
+            row_lower=np.where(np.isfinite(price), lower, tolerance.least(lower, both)),
+            row_upper=tolerance.most(upper, both),
+            price=price,
+            asked_lower=lower,
+            asked_upper=upper,
             row_names=tuple(self._names),
             row_units=tuple(self._units),
             edges=tuple(group for group in self._edges if group.weight.size),
             extras=tuple(self._extras),
             mandatory=self.mandatory,
             maximise=self.maximise,
+            unit_id=self.unit_id,
         )

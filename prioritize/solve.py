@@ -9,10 +9,13 @@ from itertools import pairwise
 import numpy as np
 from scipy import sparse
 
+from prioritize import tolerance
+from prioritize.certificate import proven_bound
 from prioritize.engine import engine
-from prioritize.engine.dual import Multipliers, dual_value
+from prioritize.engine.dual import Multipliers, at_zero, clipped
 from prioritize.errors import InfeasibleError, SolveError
-from prioritize.program import HARD, Builder, Extra, Program, yardstick
+from prioritize.landscape import some
+from prioritize.program import HARD, Builder, Extra, Program
 from prioritize.progress import Reporter, relative_gap
 from prioritize.solvers._config import SolverConfig
 from prioritize.solvers.milp import flatten
@@ -42,6 +45,8 @@ class Solution:
     solver : str
     multipliers : Multipliers or None
         What proves the bound, or a part of it, to anybody who has the inputs (see `certificate.py`).
+    certified : float
+        What the multipliers alone prove, in the user's sense; `bound` is better where a tree search proved more.
     """
 
     selection: np.ndarray
@@ -52,6 +57,7 @@ class Solution:
     seconds: float
     solver: str
     multipliers: Multipliers | None = None
+    certified: float | None = None
 
 
 def solve(program: Program, solver: SolverConfig, *, seed: int = 1, reporter: Reporter | None = None) -> Solution:
@@ -106,7 +112,9 @@ def solve(program: Program, solver: SolverConfig, *, seed: int = 1, reporter: Re
             f"{outcome.solver} gives no proof that others can check: prices and flows of our own, for the certificate"
         )
         multipliers = engine.prove(program, objective, gap=solver.gap, seconds=PROOF, seed=seed, reporter=reporter)
-    bound = min(max(outcome.bound, dual_value(program, multipliers), obvious_bound(program)), objective)
+    certified, multipliers = certify(program, multipliers)
+    bound = certified if outcome.bound_by == "certificate" else max(outcome.bound, certified)
+    tolerance.consistent(objective, bound, program.magnitude(x))
     gap = relative_gap(objective, bound)
     status = {
         "optimal": "within_gap",
@@ -125,20 +133,22 @@ def solve(program: Program, solver: SolverConfig, *, seed: int = 1, reporter: Re
         seconds=time.perf_counter() - started,
         solver=outcome.solver,
         multipliers=multipliers,
+        certified=program.sign * certified,
     )
 
 
-def obvious_bound(program: Program) -> float:
-    """What no selection can be below: every column at its cheapest, borders and shortfalls free."""
-    total = program.constant + float(np.minimum(program.cost * program.lower, program.cost * program.upper).sum())
-    return total + sum(float(np.minimum(e.cost * e.lower, e.cost * e.upper).sum()) for e in program.extras)
+def certify(program: Program, multipliers: Multipliers) -> tuple[float, Multipliers]:
+    """What multipliers prove once they are clipped into their box, or what none at all do, if that is more."""
+    candidates = [clipped(program, multipliers), at_zero(program)]
+    proven = [proven_bound(program, one) for one in candidates]
+    best = int(proven[1] > proven[0])
+    return proven[best], candidates[best]
 
 
 def repair(program: Program, x: np.ndarray) -> np.ndarray:
     """Close what a solver's tolerance left open: add the best free columns until every hard row is met.
 
-    Solvers accept a row that is short by 1e-9 of its largest coefficient, and CP-SAT one that is short by the rounding
-    of its coefficients; a target is met or it is not.
+    A solver that time stopped may leave a row short by its own tolerance (see `covers`); a target is met or it is not.
 
     Raises
     ------
@@ -151,7 +161,7 @@ def repair(program: Program, x: np.ndarray) -> np.ndarray:
         if not program.violations(x):
             return x
         short = np.where(hard, program.row_lower - program.rows @ x, 0.0)
-        open_rows = np.flatnonzero(short > 1e-9 * yardstick(program.row_lower, program.largest))
+        open_rows = np.flatnonzero(short > 0)
         if not open_rows.size:
             break
         taken = np.repeat(x.reshape(program.units, program.zones).any(axis=1), program.zones)
@@ -211,32 +221,47 @@ def reach(program: Program, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def impossible_rows(program: Program) -> list[str]:
     """Hard rows that no selection can meet, each with what is reachable and what stands in the way."""
     low, high = reach(program, program.upper)
+    # what adding up may be wrong by, so that nothing is called impossible for a last digit
+    doubt = 1e-12 * (np.maximum(np.abs(low), np.abs(high)) + program.largest)
     _, without_locks = reach(program, np.ones_like(program.upper))
     closed = " and ".join(["the locks", *sorted({extra.closes for extra in program.extras if extra.closes})])
-    faults = []
+    faults = shut_units(program)
     for row in range(program.rows.shape[0]):
-        need, most = program.row_lower[row], program.row_upper[row]
+        need, most = program.asked_lower[row], program.asked_upper[row]
         name, unit = program.row_names[row], program.row_units[row]
-        if program.price[row] == HARD and high[row] < need - 1e-9 * abs(need):
+        if program.price[row] == HARD and high[row] < program.row_lower[row] - doubt[row]:
             why = (
                 f"only {high[row]:.10g} is not locked out ({without_locks[row]:.10g} without {closed})"
                 if without_locks[row] > high[row] * (1 + 1e-12)
                 else f"only {high[row]:.10g} is there"
             )
             faults.append(f"{name} asks for {need:.10g} {unit}".rstrip() + f", {why}")
-        if low[row] > most + 1e-9 * abs(most):
+        if low[row] > program.row_upper[row] + doubt[row]:
             faults.append(
                 f"{name} allows {most:.10g} {unit}".rstrip() + f", but locked-in units already take {low[row]:.10g}"
             )
     return faults
 
 
+def shut_units(program: Program) -> list[str]:
+    """Units that must be given a zone and are locked out of every one, in one line."""
+    shut = program.upper.reshape(program.units, program.zones).max(axis=1, initial=0.0) <= 0
+    if not program.mandatory or not shut.any():
+        return []
+    named = np.flatnonzero(shut) if program.unit_id is None else program.unit_id[shut]
+    who, verb = ("unit", "is") if len(named) == 1 else ("units", "are")
+    return [
+        f"{who} {some(named)} must be given a zone (constraint mandatory), but {verb} locked out of every one; "
+        "unlock a zone, or leave the constraint out"
+    ]
+
+
 def explain_rules(program: Program, seed: int = 1) -> list[str]:
     """Extra blocks without which a selection exists, where all together allow none; empty if the rows are at fault."""
 
-    def possible(extras: tuple[Extra, ...]) -> bool:
-        milp = flatten(replace(program, cost=np.zeros_like(program.cost), edges=(), extras=extras))
-        return solve_milp(milp, "highs", gap=0.0, seconds=30.0, seed=seed).x is not None
+    def possible(extras: tuple[Extra, ...], mandatory: bool = program.mandatory) -> bool:
+        bare = replace(program, cost=np.zeros_like(program.cost), edges=(), extras=extras, mandatory=mandatory)
+        return solve_milp(flatten(bare), "highs", gap=0.0, seconds=30.0, seed=seed).x is not None
 
     rules = [extra for extra in program.extras if extra.rule is not None]
     others = tuple(extra for extra in program.extras if extra.rule is None)
@@ -247,7 +272,14 @@ def explain_rules(program: Program, seed: int = 1) -> list[str]:
     for extra in rules if len(rules) > 1 else []:
         if possible(others + tuple(other for other in rules if other is not extra)):
             faults.append(f"without '{extra.name}' alone there is one")
+    if program.mandatory and possible(program.extras, mandatory=False):
+        faults.append("without the constraint mandatory alone there is one")
     return faults
+
+
+def unyielding(program: Program) -> list[str]:
+    """What a selection must fit besides its rows and rules, in words."""
+    return ["the locks", "the constraint mandatory"] if program.mandatory else ["the locks", "the zones"]
 
 
 def explain(program: Program, seed: int = 1) -> list[str]:
@@ -267,7 +299,7 @@ def explain(program: Program, seed: int = 1) -> list[str]:
     columns = program.units * program.zones
     where, sign = np.array([side[0] for side in sides]), np.array([side[1] for side in sides])
     bound = np.array([side[2] for side in sides])
-    scale = yardstick(bound, program.largest[where])
+    scale = np.where(bound != 0, np.abs(bound), program.largest[where])
     main = sparse.diags_array(sign / scale) @ program.rows[where]
     worst = 1.0 + np.abs(main).sum(axis=1)
     eye = sparse.eye_array(count)
@@ -296,17 +328,19 @@ def explain(program: Program, seed: int = 1) -> list[str]:
     )
     milp = flatten(builder.build())
     answer = solve_milp(milp, "highs", gap=0.0, seconds=30.0, seed=seed)
+    if answer.x is None and answer.reason.startswith("INFEASIBLE"):
+        return [f"no selection fits {' and '.join(unyielding(program))}, whatever rows are given up"]
     if answer.x is None:
         return ["no selection meets all hard rows together (the search for the rows to relax was cut off after 30 s)"]
     x = np.round(answer.x[:columns])
     activity = program.rows @ x
     faults = []
-    for (r, s, b), size in zip(sides, scale, strict=True):
+    for r, s, b in sides:
         have = s * activity[r]
-        if have < b - 1e-9 * size:
-            unit = program.row_units[r]
+        if have < b:
+            unit, asked = program.row_units[r], program.asked_lower[r] if s > 0 else program.asked_upper[r]
             verb = "lower" if s > 0 else "raise"
-            faults.append(f"{verb} {program.row_names[r]} from {s * b:.10g} to {s * have:.10g} {unit}".rstrip())
+            faults.append(f"{verb} {program.row_names[r]} from {asked:.10g} to {s * have:.10g} {unit}".rstrip())
     if not faults:
         return ["no selection meets all hard rows together; by how little is beyond what numbers can tell"]
     head = f"no selection meets all hard rows together; {len(faults)} of {count} must give way, for example:"

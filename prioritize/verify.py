@@ -19,12 +19,13 @@ from prioritize.certificate import FILE, multipliers_digest, proven_bound, prove
 from prioritize.engine.dual import Multipliers
 from prioritize.errors import DataError, PrioritizeError
 from prioritize.evaluate import evaluate, recheck, terms
-from prioritize.problem import MET, Problem, compile_problem, held
-from prioritize.program import Program, yardstick
+from prioritize.problem import Problem, compile_problem, held
+from prioritize.program import Program
 from prioritize.progress import relative_gap
 from prioritize.runner import load_landscape, make_problem
 from prioritize.scenario import Scenario, read_scenario
 from prioritize.summary import SUMMARY, bound_by, figures, file_digest, input_hashes, proof_of, read_summary
+from prioritize.tolerance import reached
 from prioritize.write import read_selection
 
 #: how a solve may end (see `solve.Solution`)
@@ -102,7 +103,7 @@ def verify(folder: str | Path) -> Verdict:
             faults.append("the certificate is not the one that the run made (a multiplier was changed)")
         proof = check_bound(program, multipliers, objective, summary, faults)
     faults += check_claims(scenario, problem, summary)
-    met = int(np.sum((held(landscape, selection) >= problem.target * (1 - MET)) & (problem.target > 0)))
+    met = int(np.sum(reached(held(landscape, selection), problem.target) & (problem.target > 0)))
     cost = math.fsum(landscape.cost[selection].tolist())
     sentence = f"meets {met} of {int(np.sum(problem.target > 0))} targets; cost {cost:,.10g}; {proof}"
     return Verdict(f"NOT verified: {sentence}" if faults else f"verified: {sentence}", tuple(faults))
@@ -181,9 +182,9 @@ def check_rows(problem: Problem, program: Program, selection: np.ndarray) -> lis
         span = slice(rows.indptr[row], rows.indptr[row + 1])
         amount = math.fsum(rows.data[span][x[rows.indices[span]] > 0].tolist())
         low, high, soft = program.row_lower[row], program.row_upper[row], math.isfinite(program.price[row])
-        if not soft and amount < low - MET * yardstick(low, program.largest[row]):
+        if not soft and amount < low:
             faults.append(f"{program.row_names[row]}: {amount:.12g} is less than {low:.12g}")
-        if amount > high + MET * yardstick(high, program.largest[row]):
+        if amount > high:
             faults.append(f"{program.row_names[row]}: {amount:.12g} is more than {high:.12g}")
     try:
         recheck(problem, selection, math.fsum(value for _, value in terms(problem, selection)))

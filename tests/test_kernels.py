@@ -134,12 +134,12 @@ def test_moves(program: Program, seed: int) -> None:
         new = int(random_zones(seen, int(rng.integers(1000)))[u])
         old = int(zone[u])
         before, after = (u * seen.zones + z if z >= 0 else -1 for z in (old, new))
-        roomy = np.full(len(seen.most), np.inf)
+        roomy = np.full(len(seen.upper), np.inf)
         change, fits = selection.row_change(before, after, *seen.matrix, held, seen.lower, roomy, price)
         assert fits
         more = naive_kernels.dense(seen)
         delta = (more[:, after] if after >= 0 else 0.0) - (more[:, before] if before >= 0 else np.zeros(len(held)))
-        most = np.where(np.isfinite(seen.most), seen.most, np.inf)
+        most = np.where(np.isfinite(seen.upper), seen.upper, np.inf)
         _, fits = selection.row_change(before, after, *seen.matrix, held, seen.lower, most, price)
         assert fits == (not np.any((delta > 0) & (held + delta > most)))
         change += selection.edge_change(u, old, new, zone, *seen.graph)
@@ -239,18 +239,18 @@ def test_exchange(program: Program, seed: int) -> None:
         return
     zone = random_zones(seen, seed)
     held = seen.held(zone)
-    before, short = naive_kernels.objective(seen, zone), np.maximum(0.0, seen.least - held)
+    before, short = naive_kernels.objective(seen, zone), np.maximum(0.0, seen.lower - held)
     price = np.where(np.isfinite(seen.lower), seen.price, 0.0)
     order = np.random.default_rng(seed).permutation(len(seen.cost)).astype(np.int32)
     gain = selection.exchange(
-        order, seen.zones, *seen.matrix, seen.allowed, seen.cost, *seen.graph, seen.lower, seen.most, price, 3, 0.5,
+        order, seen.zones, *seen.matrix, seen.allowed, seen.cost, *seen.graph, seen.lower, seen.upper, price, 3, 0.5,
         200, seed + 1, zone, held,
     )  # fmt: skip
     assert gain <= 0.0
     assert naive_kernels.objective(seen, zone) - before == pytest.approx(gain, abs=1e-8)
     np.testing.assert_allclose(held, seen.held(zone), atol=1e-9)
     hard = ~np.isfinite(seen.price)
-    assert np.all(np.maximum(0.0, seen.least - held)[hard] <= short[hard] + 1e-8)
+    assert np.all(np.maximum(0.0, seen.lower - held)[hard] <= short[hard] + 1e-8)
     moved = np.flatnonzero(zone >= 0)
     column = moved * seen.zones + zone[moved]
     assert np.all((seen.allowed[column] > 0) | (random_zones(seen, seed)[moved] == zone[moved]))

@@ -18,7 +18,7 @@ from prioritize.problem import Problem, compile_problem
 from prioritize.program import Builder
 from prioritize.registry import family
 from prioritize.solve import explain, impossible_rows
-from prioritize.solvers.milp import IMPLIED, INTEGER, flatten, integral
+from prioritize.solvers.milp import IMPLIED, INTEGER, STEP, flatten, integral
 from prioritize.verify import check_rows
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -82,10 +82,10 @@ def test_whole_numbers_for_cp_sat_relax_and_never_cut() -> None:
     assert correction >= 0
     rng = np.random.default_rng(1)
     for _ in range(200):
-        x = np.where(milp.kind == 0, np.round(rng.random(len(milp.cost)), 6), rng.integers(0, 2, len(milp.cost)))
+        x = np.where(milp.kind == 0, np.round(rng.random(len(milp.cost)) / STEP) * STEP, rng.integers(0, 2, len(milp.cost)))
         activity = milp.rows @ x
         if np.all(activity >= milp.row_lower - 1e-12) and np.all(activity <= milp.row_upper + 1e-12):
-            steps = np.where(milp.kind == 0, np.round(x * 1e6), x)
+            steps = np.where(milp.kind == 0, np.round(x / STEP), x)
             inside = whole.rows @ steps
             assert np.all(inside >= whole.row_lower - 1e-6) and np.all(inside <= whole.row_upper + 1e-6)
             assert whole.unscaled(float(whole.cost @ steps)) <= milp.unscaled(float(milp.cost @ x)) + 1e-9

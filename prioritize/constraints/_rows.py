@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy import sparse
 
-from prioritize.problem import MET, Problem, zone_numbers
-from prioritize.program import Builder, yardstick
+from prioritize.problem import Problem, zone_numbers
+from prioritize.program import Builder
+from prioritize.tolerance import cancelling, least, most
 
 #: (name, (U,) or (U, Z) values, low, high, unit)
 Row = tuple[str, np.ndarray, float, float, str]
@@ -42,9 +45,9 @@ def broken_rows(problem: Problem, rows: list[Row], zones: list[str] | None, sele
     found = []
     for name, values, low, high, unit in rows:
         grid = by_unit_and_zone(values, problem, zones)
-        amount, largest = float(grid[selection].sum()), float(np.abs(grid).max(initial=0.0))
-        if amount < low - MET * yardstick(low, largest):
+        amount, both = math.fsum(grid[selection].tolist()), cancelling(grid)
+        if amount < least(low, both):
             found.append(f"{name} is {amount:.10g} {unit}, less than {low:.10g}")
-        if amount > high + MET * yardstick(high, largest):
+        if amount > most(high, both):
             found.append(f"{name} is {amount:.10g} {unit}, more than {high:.10g}")
     return found

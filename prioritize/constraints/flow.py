@@ -14,8 +14,9 @@ from prioritize.constraints._network import Block, available, chosen_in
 from prioritize.dispersal import Centroids, centroids
 from prioritize.errors import ScenarioError
 from prioritize.landscape import some
-from prioritize.problem import MET, NamedTerm, Problem, zone_numbers
+from prioritize.problem import NamedTerm, Problem, zone_numbers
 from prioritize.program import Builder
+from prioritize.tolerance import least
 
 #: stages of a site in the stage layer
 BREEDING, STAGING, WINTERING = 1, 2, 3
@@ -94,7 +95,7 @@ class Flow(NamedTerm):
         into = (rule.head, flight, 1.0), (begins, leave, 1.0)
         block.add(name, count, 0.0, 0.0, *into, (rule.tail, flight, -1.0), (ends, arrive, -1.0))
         block.add(name, count, -np.inf, 0.0, *into, block.chosen(row, rule.site, -capacity))
-        block.add(name, 1, self.share, np.inf, (np.zeros(len(ends), np.int64), arrive, 1.0))
+        block.add(name, 1, rule.least / rule.whole, np.inf, (np.zeros(len(ends), np.int64), arrive, 1.0))
         to.add_extra(block.extra(name, rule))
 
     def broken(self, problem: Problem, selection: np.ndarray) -> list[str]:
@@ -127,7 +128,7 @@ class Flyway:
         self.scale = 1.0 if whole else 2e9 / total
         self.whole = self.largest(np.ones(units, bool))
         slack = 0.0 if whole else 2 * len(site) / self.scale
-        self.least = share * self.whole * (1 - MET) - slack
+        self.least = float(least(share * self.whole)) - slack
 
     def arcs(self) -> tuple[np.ndarray, np.ndarray]:
         """None: sites need not touch."""

@@ -11,8 +11,9 @@ from pydantic import Field
 from prioritize.connect import Draft, components
 from prioritize.constraints._network import Block, Network, arcs_between, available, chosen_in, ids, locked_units
 from prioritize.errors import ScenarioError
-from prioritize.problem import MET, NamedTerm, Problem, zone_numbers
+from prioritize.problem import NamedTerm, Problem, zone_numbers
 from prioritize.program import Builder
+from prioritize.tolerance import least
 
 
 class MinPatch(NamedTerm):
@@ -44,13 +45,13 @@ class MinPatch(NamedTerm):
         rule = self.rule(problem, locked_units(problem, zones))
         count, piece = components(*rule.net.arcs, usable)
         room = np.bincount(piece[usable], problem.landscape.area_km2[usable], max(count, 1))
-        cramped = locked & ~rule.exempt & (room[piece] < self.area_km2 * (1 - MET))
+        cramped = locked & ~rule.exempt & (room[piece] < least(self.area_km2))
         if cramped.any():
             raise ScenarioError(
                 f"min_patch: {int(cramped.sum())} locked-in units (ids {ids(problem, cramped)}) lie where less than "
                 f"{self.area_km2:g} km2 hang together; lower area_km2, or set exempt_locked = true"
             )
-        large = room >= self.area_km2 * (1 - MET)
+        large = room >= least(self.area_km2)
         large |= np.bincount(piece[usable], rule.exempt[usable], len(room)) > 0
         if not large.any() and len(zones) == to.zones:  # else another zone may do
             raise ScenarioError(
@@ -80,7 +81,8 @@ class MinPatch(NamedTerm):
                   block.chosen(row, unit, area))  # fmt: skip
         block.add(name, count, -np.inf, 0.0, (number[tail], flow, 1.0), block.chosen(row, unit, -room))
         block.add(name, count, -np.inf, 0.0, (row, taken, 1.0), (row, root, -room))
-        block.add(name, count, 0.0, np.inf, (row, taken, 1.0), (row, root, np.where(rule.exempt[unit], 0.0, -1.0)))
+        enough = np.where(rule.exempt[unit], 0.0, least(1.0))
+        block.add(name, count, 0.0, np.inf, (row, taken, 1.0), (row, root, -enough))
         block.add(name, count, -np.inf, 0.0, (row, root, 1.0), block.chosen(row, unit, -1.0))
         return block
 
@@ -108,7 +110,7 @@ class Patches:
         count, label = components(*self.net.arcs, y)
         area = np.bincount(label[y], self.area[y], count)
         free = np.bincount(label[y], self.exempt[y], count) == 0
-        return np.flatnonzero(free & (area < self.least * (1 - MET))), area, label
+        return np.flatnonzero(free & (area < least(self.least))), area, label
 
     def faults(self, y: np.ndarray) -> list[str]:
         """How many patches are too small, and the smallest."""
@@ -119,7 +121,7 @@ class Patches:
 
     def removable(self, unit: int, y: np.ndarray) -> bool:
         """Its neighbours hold together without it, in a patch that is large enough."""
-        return self.net.holds_without(unit, y, self.area, self.least * (1 - MET))
+        return self.net.holds_without(unit, y, self.area, float(least(self.least)))
 
     def mend(self, draft: Draft, prune: bool) -> None:
         """Grow each small patch by its cheapest neighbours; leave it out first if that is cheaper (`prune`)."""
@@ -156,7 +158,7 @@ class Patches:
 
         for unit in units.tolist():
             reach(unit)
-        while total < self.least * (1 - MET) and not exempt:
+        while total < least(self.least) and not exempt:
             if not heap:
                 return np.zeros(0, np.int64), np.inf
             paid, unit = heapq.heappop(heap)

@@ -28,7 +28,7 @@ DRAWN = 0.05
 
 
 class Workshop:
-    """The steps, and what they share: row bounds with tolerance, prices of rows.
+    """The steps, and what they share: row bounds, prices of rows.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ class Workshop:
 
     def __init__(self, dual: Dual):
         view = self.view = dual.view
-        self.least, self.most = view.least, view.most
+        self.least, self.most = view.lower, view.upper
         self.unit, self.reduced = dual.unit, reduced_costs(dual)
         self.every = np.arange(view.units, dtype=np.int32)
         below, above = np.isfinite(view.lower), np.isfinite(view.upper)

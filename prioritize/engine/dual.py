@@ -25,6 +25,25 @@ class Multipliers:
     flows: tuple[np.ndarray, ...] = ()
 
 
+def clipped(program: Program, multipliers: Multipliers) -> Multipliers:
+    """The same multipliers within their box: rounding may leave them outside by their last digit, and prove nothing.
+
+    A price pushes on a bound that is there and never beyond the price of a soft row; a flow lies between 0 and the
+    weight of its edge.
+    """
+    low = np.where(np.isfinite(program.row_upper), -np.inf, 0.0)
+    high = np.where(np.isfinite(program.row_lower), program.price, 0.0)
+    flows = tuple(
+        np.clip(flow, 0.0, group.weight) for group, flow in zip(program.edges, multipliers.flows, strict=True)
+    )
+    return Multipliers(np.clip(multipliers.rows, low, high), flows)
+
+
+def at_zero(program: Program) -> Multipliers:
+    """Prices and flows of nothing: they prove that no selection is cheaper than each unit's cheapest choice alone."""
+    return Multipliers(np.zeros(len(program.row_lower)), tuple(np.zeros(len(group.weight)) for group in program.edges))
+
+
 def dual_value(program: Program, multipliers: Multipliers) -> float:
     """Lower bound of a Program: each unit alone takes what is cheapest for it under the prices of rows and edges.
 

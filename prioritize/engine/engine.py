@@ -10,13 +10,14 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from prioritize.engine.bound import Dual, Flows, price_rows, sample_prices
-from prioritize.engine.dual import Multipliers, dual_value
+from prioritize.engine.dual import Multipliers, clipped, dual_value
 from prioritize.engine.polish import Polish
 from prioritize.engine.search import LARGE, SEVERAL, Search
 from prioritize.engine.standing import Standing
 from prioritize.engine.view import decided, to_flows, to_vector, view
 from prioritize.program import Program
 from prioritize.progress import Reporter
+from prioritize.tolerance import consistent
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,10 +148,12 @@ def at_rest(standing: Standing) -> Multipliers:
 def result(standing: Standing, multipliers: Multipliers) -> EngineResult:
     """The answer; the bound is what `dual_value` says unless branch and cut proved a better one."""
     program, objective = standing.program, standing.objective
+    multipliers = clipped(program, multipliers)
     bound, proof = dual_value(program, multipliers), "multipliers"
     if standing.proof == "branch and cut" and standing.bound > bound:
-        bound, proof = min(standing.bound, objective), standing.proof
-    standing.bound = min(bound, objective)
+        bound, proof = standing.bound, standing.proof
+    consistent(objective, bound, standing.magnitude)
+    standing.bound = bound
     reason = "optimal" if standing.proven() else "interrupted" if standing.reporter.stop.is_set() else "limit"
     x = None if standing.zone is None else to_vector(program, standing.view, standing.zone)
     return EngineResult(

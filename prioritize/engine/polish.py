@@ -9,6 +9,7 @@ from prioritize.engine.dual import Multipliers, dual_value
 from prioritize.engine.search import IDLE, LARGE, POOL, Search
 from prioritize.engine.standing import Standing
 from prioritize.engine.view import together
+from prioritize.tolerance import lowered
 
 #: columns that branch and cut takes whole, seconds that it may take for them and for a neighbourhood
 CORE, CORE_SECONDS, SECONDS = 4000, 30.0, 8.0
@@ -69,8 +70,8 @@ class Polish:
             self.search.shop.finish(zone)
             standing.offer(zone)
         if answer.reason in ("OPTIMAL", "FEASIBLE", "NO_SOLUTION_FOUND"):
-            # whatever is better than the incumbent lies in the core
-            standing.raise_bound(min(bound, standing.objective), "branch and cut")
+            # whatever is better than the incumbent lies in the core, all else is no better than the incumbent
+            standing.raise_bound(min(lowered(bound, standing.magnitude), standing.objective), "branch and cut")
         standing.report("core")
 
     def neighbourhoods(self, zone: np.ndarray, patience: int) -> None:

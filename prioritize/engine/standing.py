@@ -9,6 +9,7 @@ import numpy as np
 from prioritize.engine.view import View, to_vector
 from prioritize.program import Program
 from prioritize.progress import Reporter, relative_gap
+from prioritize.tolerance import consistent
 
 
 class Standing:
@@ -24,6 +25,8 @@ class Standing:
         self.program, self.view, self.gap, self.ends, self.reporter = program, view, gap, ends, reporter
         self.zone: np.ndarray | None = None
         self.objective, self.bound, self.proof = np.inf, -np.inf, "multipliers"
+        #: of what the best selection's objective adds up
+        self.magnitude = 0.0
 
     @property
     def left(self) -> float:
@@ -44,7 +47,7 @@ class Standing:
 
     def open_gap(self) -> float:
         """Relative gap between the selection and the bound."""
-        return 0.0 if self.bound >= self.objective else relative_gap(self.objective, self.bound)
+        return relative_gap(self.objective, self.bound)
 
     def report(self, what: str) -> None:
         """Log where we are."""
@@ -59,6 +62,7 @@ class Standing:
         """Keep the better bound."""
         if bound > self.bound:
             self.bound, self.proof = bound, proof
+            consistent(self.objective, self.bound, self.magnitude)
 
     def offer(self, zone: np.ndarray) -> bool:
         """Keep a selection (U,) if it meets every hard row of the Program and is better; says whether it was."""
@@ -68,7 +72,8 @@ class Standing:
         value = self.program.objective(x)
         if value >= self.objective or self.program.violations(x):
             return False
-        self.zone, self.objective = zone.copy(), value
+        self.zone, self.objective, self.magnitude = zone.copy(), value, self.program.magnitude(x)
+        consistent(self.objective, self.bound, self.magnitude)
         return True
 
     def offer_all(self, zones: list[np.ndarray]) -> bool:

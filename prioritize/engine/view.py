@@ -12,11 +12,9 @@ import numba
 import numpy as np
 from scipy import sparse
 
-from prioritize.program import Edges, Program, yardstick
+from prioritize.program import Edges, Program
 from prioritize.solvers.milp import merge_pairs
 
-#: row bounds are met within this share; `Program.violations` allows ten times as much
-SLACK = 1e-10
 #: units and edges are worked on in spans of a fixed count, so that no sum depends on the number of threads
 SPANS = 8
 SMALL = 20_000
@@ -66,8 +64,6 @@ class View:
         CSC of the rows.
     lower, upper : (R,) float64
         Row bounds less what is held already.
-    scale : (R,) float64
-        What the bounds' tolerance is relative to (`program.yardstick`).
     price : (R,) float64
     tail, head : (E,) int32
     low, high : (E,) float64
@@ -91,7 +87,6 @@ class View:
     amount: np.ndarray
     lower: np.ndarray
     upper: np.ndarray
-    scale: np.ndarray
     price: np.ndarray
     tail: np.ndarray
     head: np.ndarray
@@ -135,16 +130,6 @@ class View:
             self.mask[edge],
         )
 
-    @property
-    def least(self) -> np.ndarray:
-        """(R,) what must be held, within tolerance."""
-        return self.lower - SLACK * np.where(np.isfinite(self.lower), self.scale, 0.0)
-
-    @property
-    def most(self) -> np.ndarray:
-        """(R,) what may be held, within tolerance."""
-        return self.upper + SLACK * np.where(np.isfinite(self.upper), self.scale, 0.0)
-
     def held(self, zone: np.ndarray) -> np.ndarray:
         """(R,) amounts in the zones (U,) int8 that units are given, -1 is none."""
         chosen = np.flatnonzero(zone >= 0)
@@ -172,8 +157,8 @@ class View:
     def feasible(self, zone: np.ndarray) -> bool:
         """All hard rows are met."""
         held = self.held(zone)
-        short = (held < self.least) & ~np.isfinite(self.price)
-        return not (short.any() or (held > self.most).any() or (self.mandatory and bool((zone < 0).any())))
+        short = (held < self.lower) & ~np.isfinite(self.price)
+        return not (short.any() or (held > self.upper).any() or (self.mandatory and bool((zone < 0).any())))
 
     def within(self, free: np.ndarray, zone: np.ndarray) -> View:
         """The view of some units (k,) ascending numbers, all others held at their zone (U,) int8."""
@@ -223,7 +208,6 @@ class View:
             amount=self.amount[take],
             lower=self.lower - held,
             upper=self.upper - held,
-            scale=self.scale,
             price=self.price,
             tail=tail,
             head=head,
@@ -276,6 +260,8 @@ class View:
             row_lower=self.lower[rows],
             row_upper=self.upper[rows],
             price=self.price[rows],
+            asked_lower=self.lower[rows],
+            asked_upper=self.upper[rows],
             row_names=tuple(f"row {r}" for r in rows),
             row_units=("",) * len(rows),
             edges=tuple(group for group in groups if len(group.weight)),
@@ -335,10 +321,6 @@ def view(program: Program) -> View:
         return np.concatenate([np.asarray(group[part], dtype) for group in groups] or [np.zeros(0, dtype)])
 
     tail, head, forward, backward = join(0, np.int32), join(1, np.int32), join(2, np.float64), join(3, np.float64)
-    sizes = [
-        np.where(np.isfinite(bound), yardstick(bound, program.largest), np.inf)
-        for bound in (program.row_lower, program.row_upper)
-    ]
     whole = View(
         units=units,
         zones=zones,
@@ -354,7 +336,6 @@ def view(program: Program) -> View:
         amount=matrix.data.astype(np.float64, copy=False),
         lower=program.row_lower,
         upper=program.row_upper,
-        scale=np.minimum(*sizes),
         price=program.price,
         tail=tail,
         head=head,

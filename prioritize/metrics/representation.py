@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from prioritize.landscape import LOCKED_IN
-from prioritize.problem import MET, Problem, held
+from prioritize.problem import Problem, held
+from prioritize.tolerance import reached
 
 
 def measure(problem: Problem, selection: np.ndarray) -> list[tuple[str, str, str, str, float, str]]:
@@ -16,7 +17,7 @@ def measure(problem: Problem, selection: np.ndarray) -> list[tuple[str, str, str
     have = held(landscape, selection)
     before = held(landscape, landscape.status == LOCKED_IN)
     share = np.divide(1.0, problem.denominator, out=np.zeros(len(names)), where=problem.denominator > 0)
-    met = have >= problem.target * (1 - MET)
+    met = reached(have, problem.target)
     columns = [
         ("held", have, None),
         ("held_share", have * share, "1"),

@@ -7,8 +7,9 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from prioritize.objectives._all_or_nothing import all_or_nothing
-from prioritize.problem import MET, Problem, WeighsFeatures, by_zone, feature_weights, held, wanted
+from prioritize.problem import Problem, WeighsFeatures, by_zone, feature_weights, held, wanted
 from prioritize.program import Builder
+from prioritize.tolerance import reached
 
 
 class MaxFeatures(WeighsFeatures):
@@ -35,7 +36,7 @@ class MaxFeatures(WeighsFeatures):
         """Weighted number of targets met."""
         features = wanted(problem)
         weights = feature_weights(problem.landscape, self.weights)[features]
-        return float(weights @ (held(problem.landscape, selection)[features] >= problem.target[features] * (1 - MET)))
+        return float(weights @ reached(held(problem.landscape, selection), problem.target)[features])
 
 
 MEMBER = MaxFeatures

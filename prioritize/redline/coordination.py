@@ -13,7 +13,7 @@ from prioritize.connect import components
 from prioritize.errors import InfeasibleError, PrioritizeError, ScenarioError
 from prioritize.landscape import LOCKED_IN, LOCKED_OUT, Graph, Grouping, Landscape, some
 from prioritize.place import Grid, Place, Polygons
-from prioritize.problem import MET, Problem, compile_problem, held, wanted
+from prioritize.problem import Problem, compile_problem, held, wanted
 from prioritize.program import Builder
 from prioritize.progress import Reporter
 from prioritize.redline.borders import border_match
@@ -24,6 +24,7 @@ from prioritize.scenario import Scenario
 from prioritize.solve import Solution, impossible_rows, solve
 from prioritize.summary import proof_sentence
 from prioritize.table import Table
+from prioritize.tolerance import MET, least, reached
 
 #: name of the units that lie in no region
 ELSEWHERE = "(no region)"
@@ -116,7 +117,7 @@ def own_problem(joint: Problem, keep: np.ndarray) -> tuple[Problem, list[str]]:
     whole = np.asarray(joint.landscape.amount.sum(axis=1)).ravel()
     own = np.asarray(landscape.amount.sum(axis=1)).ravel()
     share = np.divide(own, whole, out=np.zeros_like(own), where=whole > 0)
-    target = np.minimum(joint.target * share, reachable(landscape) * (1 - MET))
+    target = np.minimum(joint.target * share, least(reachable(landscape)))
     problem = replace(joint, landscape=landscape, target=target, denominator=joint.denominator * share)
     problem = replace(problem, constraints=(), penalties=())
     units, _, zones = landscape.shape
@@ -234,7 +235,7 @@ def promises(problem: Problem, selection: np.ndarray) -> list[str]:
     found = [
         f"target for '{names[f]}' is {problem.target[f]:.6g}, held is {have[f]:.6g}"
         for f in wanted(problem)
-        if have[f] < problem.target[f] * (1 - 3 * MET)
+        if not reached(have[f], problem.target[f] * (1 - 2 * MET))
     ]
     return found + [line for constraint in problem.constraints for line in constraint.broken(problem, selection)]
 
@@ -278,7 +279,7 @@ def plans_table(made: Coordination, plans: Mapping[str, np.ndarray]) -> Table:
                 "objective": value(problem, selection),
                 "area_km2": float(landscape.area_km2[chosen].sum()),
                 "targets": len(asked),
-                "targets_met": int((have[asked] >= problem.target[asked] * (1 - 3 * MET)).sum()),
+                "targets_met": int(reached(have[asked], problem.target[asked] * (1 - 2 * MET)).sum()),
                 "promises_broken": len(promises(problem, selection)),
                 "border_matched_km": border["matched_km"],
                 "border_mismatched_km": border["mismatched_km"],
@@ -367,7 +368,7 @@ def targets_table(made: Coordination, plans: Mapping[str, np.ndarray]) -> Table:
     frame = pd.DataFrame({"feature": landscape.features["name"].to_numpy()[asked], "target": problem.target[asked]})
     for plan, selection in plans.items():
         frame[f"held_{plan}"] = held(landscape, selection)[asked]
-        frame[f"met_{plan}"] = frame[f"held_{plan}"] >= frame["target"] * (1 - 3 * MET)
+        frame[f"met_{plan}"] = reached(frame[f"held_{plan}"], frame["target"] * (1 - 2 * MET))
     columns = {
         "feature": "Feature.",
         "target": "Target of the joint problem, in the feature's unit.",

@@ -12,17 +12,19 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
+from prioritize.engine.dual import at_zero
 from prioritize.errors import DataError, ScenarioError, SolveError
 from prioritize.evaluate import recheck
 from prioritize.landscape import FREE, LOCKED_IN, LOCKED_OUT, Landscape
-from prioritize.problem import MET, Problem, by_zone, compile_problem, held
+from prioritize.problem import Problem, by_zone, compile_problem, held
 from prioritize.program import Builder, Program
 from prioritize.progress import Reporter, relative_gap
 from prioritize.redline.ruled import Ruled, ruled_units
 from prioritize.registry import family
 from prioritize.scenario import Scenario
-from prioritize.solve import Solution, obvious_bound, solve
+from prioritize.solve import Solution, certify, solve
 from prioritize.solvers._config import SolverConfig
+from prioritize.tolerance import consistent, most, reached
 
 
 def choose_zone(landscape: Landscape) -> int:
@@ -104,10 +106,10 @@ class NoLess:
     def broken(self, problem: Problem, selection: np.ndarray) -> list[str]:
         """Features that are held less, and an area that is larger."""
         landscape = problem.landscape
-        less = held(landscape, selection) < self.least * (1 - MET)
+        less = ~reached(held(landscape, selection), self.least)
         found = [f"'{name}' is held less than in the line" for name in landscape.features["name"].to_numpy()[less]]
         area = float(landscape.area_km2[selection[:, 0]].sum())
-        return [*found, f"area is {area:.10g} km2"] if area > self.most_km2 * (1 + MET) else found
+        return [*found, f"area is {area:.10g} km2"] if area > most(self.most_km2) else found
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,7 +224,7 @@ def from_known(program: Program, solver: SolverConfig, known: np.ndarray, seed: 
     Rows that the selection only just meets leave so little room that a search without it may end with none.
     """
     x = known.astype(np.float64).ravel()
-    bound, name = obvious_bound(program), "known selection"
+    bound, name = certify(program, at_zero(program))[0], "known selection"
     try:
         outcome = solver.through_mathopt("highs", program, seed, reporter, start=x)
     except SolveError as error:
@@ -233,10 +235,11 @@ def from_known(program: Program, solver: SolverConfig, known: np.ndarray, seed: 
         if not program.violations(better) and program.objective(better) < program.objective(x):
             x = better
     value = program.objective(x)
-    gap = relative_gap(value, min(bound, value))
+    consistent(value, bound, program.magnitude(x))
+    gap = relative_gap(value, bound)
     status = "optimal" if gap <= 1e-6 else "within_gap" if gap <= solver.gap else "time_limit"
     selection = x.reshape(known.shape).astype(bool)
-    return Solution(selection, program.sign * value, program.sign * min(bound, value), gap, status, 0.0, name)
+    return Solution(selection, program.sign * value, program.sign * bound, gap, status, 0.0, name)
 
 
 def optimise_scenario(

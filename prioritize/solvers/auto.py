@@ -17,6 +17,7 @@ from prioritize.errors import SolveError
 from prioritize.program import Program
 from prioritize.progress import Reporter, relative_gap
 from prioritize.solvers._config import Outcome, SolverConfig
+from prioritize.tolerance import consistent
 
 #: up to SMALL columns branch and cut on the whole program is the better judge, and without edges up to MODERATE it
 #: lifts the bound; beyond HOPELESS it no longer helps. Measured on 10,000 units, 20 s, HiGHS alone and `auto`: without
@@ -117,7 +118,8 @@ class Auto(SolverConfig):
             program, gap=self.gap, seconds=None if self.seconds is None else share * self.seconds, seed=seed,
             reporter=reporter, polish=columns > SMALL and not program.extras,
         )  # fmt: skip
-        outcome = Outcome(found.x, found.bound, found.reason, "engine", found.multipliers)
+        rests_on = "certificate" if found.bound_by == "multipliers" else "tree search"
+        outcome = Outcome(found.x, found.bound, found.reason, "engine", found.multipliers, rests_on)
         left = None if self.seconds is None else self.seconds - (time.perf_counter() - began)
         finished = found.reason in ("optimal", "interrupted") or (left is not None and left < 0.05)
         if finished or (columns > HOPELESS and found.x is not None and not program.extras):
@@ -160,7 +162,7 @@ class Auto(SolverConfig):
                 reporter.log(f"auto: the selection cannot be repaired: {'; '.join(left[:5])}")
             else:
                 value, free = program.objective(mended), bare.objective(start)
-                gap = 0.0 if found.bound >= value else relative_gap(value, found.bound)
+                gap = relative_gap(value, found.bound)
                 reporter.progress(program.sign * value, program.sign * found.bound)
                 reporter.log(
                     f"auto: repaired: {program.sign * value:.8g}, {program.sign * free:.8g} without '{names}', "
@@ -169,7 +171,7 @@ class Auto(SolverConfig):
                 reason = "optimal" if gap <= self.gap else "repaired"
                 if found.reason == "interrupted":
                     reason = "interrupted"
-                outcome = Outcome(mended, found.bound, reason, f"{found.solver} and repair", found.multipliers)
+                outcome = replace(found, x=mended, reason=reason, solver=f"{found.solver} and repair")
         left_over = None if self.seconds is None else self.seconds - (time.perf_counter() - began)
         finished = outcome.reason in ("optimal", "interrupted") or (left_over is not None and left_over < 0.05)
         if finished or (not small and outcome.x is not None):
@@ -190,18 +192,24 @@ class Auto(SolverConfig):
         """The better selection with the better bound, and the multipliers of the first."""
         if second.reason == "infeasible" and first.x is None:
             return second
-        values = [
-            np.inf if one.x is None else program.objective(np.clip(np.round(one.x), program.lower, program.upper))
-            for one in (first, second)
-        ]
+        both = first, second
+        exact = [None if one.x is None else np.clip(np.round(one.x), program.lower, program.upper) for one in both]
+        fits = [x is not None and not program.violations(x) for x in exact]
+        # what breaks a row may be repaired later, and goes behind what breaks none
+        values = [np.inf if x is None or fit < max(fits) else program.objective(x) for x, fit in zip(exact, fits)]
         best = first if values[0] <= values[1] else second
-        bound = max(one.bound for one in (first, second) if one.reason != "infeasible")
-        gap = 0.0 if bound >= min(values) else relative_gap(min(values), bound)
+        known = [one for one in both if one.reason != "infeasible"]
+        strongest = max(known, key=lambda one: one.bound)
+        bound = strongest.bound
+        for value, x, fit in zip(values, exact, fits):
+            if x is not None and fit:
+                consistent(value, bound, program.magnitude(x))
+        gap = relative_gap(min(values), bound)
         reason = "interrupted" if reporter.stop.is_set() else "limit" if best.x is not None else best.reason
         if gap <= self.gap or second.reason == "optimal":
             reason = "optimal"
         names = first.solver if second.solver in first.solver else f"{first.solver} and {second.solver}"
-        return Outcome(best.x, bound, reason, names, first.multipliers)
+        return Outcome(best.x, bound, reason, names, first.multipliers, strongest.bound_by)
 
 
 MEMBER = Auto

@@ -12,7 +12,9 @@ from prioritize.program import Extra, Program
 
 CONTINUOUS, INTEGER, IMPLIED = 0, 1, 2
 #: grain of a continuous column where a solver knows only whole numbers
-STEP = 1e-6
+STEP = 1e-7
+#: coefficients below this share of their row's largest are left out, outwards: solvers drop them anyway, unasked
+TINY = 1e-10
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,9 +191,10 @@ def flatten(program: Program, *, relax: bool = False) -> Milp:
                 (size / biggest[soft], (soft, first_slack + np.arange(len(soft)))), shape=main.shape
             )
             main = (main + slack).tocsr()
-        parts.append(main)
-        lows.append(program.row_lower / biggest)
-        highs.append(program.row_upper / biggest)
+        low, high = program.row_lower / biggest, program.row_upper / biggest
+        parts.append(without_tiny(main, low, high))
+        lows.append(low)
+        highs.append(high)
     for extra, first in zip(program.extras, first_extra, strict=True):
         block = extra.rows.tocoo()
         row, column = block.coords
@@ -220,6 +223,21 @@ def flatten(program: Program, *, relax: bool = False) -> Milp:
     )
 
 
+def without_tiny(rows: sparse.csr_array, low: np.ndarray, high: np.ndarray) -> sparse.csr_array:
+    """The rows without amounts below TINY, their bounds (changed in place) moved outwards by what these could hold."""
+    small = (np.abs(rows.data) < TINY) & (rows.data != 0)
+    if not small.any():
+        return rows
+    row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))[small]
+    amount = rows.data[small]
+    np.add.at(low, row, -np.maximum(amount, 0.0))
+    np.add.at(high, row, -np.minimum(amount, 0.0))
+    rows = rows.copy()
+    rows.data[small] = 0.0
+    rows.eliminate_zeros()
+    return rows
+
+
 def lift(milp: Milp, x: np.ndarray, extras: Sequence[Extra] = ()) -> np.ndarray:
     """All columns (N,) of a Milp from a selection (V,): those of borders, shortfalls and extras at their best."""
     full = np.zeros(len(milp.cost))
@@ -245,9 +263,11 @@ def lift(milp: Milp, x: np.ndarray, extras: Sequence[Extra] = ()) -> np.ndarray:
 def integral(milp: Milp, resolution: float = 1e7) -> tuple[Milp, float]:
     """A relaxation with whole coefficients and whole columns, for solvers that know nothing else (CP-SAT).
 
-    Each finite row is multiplied by `resolution` and rounded so that what was feasible stays feasible (coefficients of
-    a lower bound up, its bound down; the reverse for an upper bound); costs are rounded down. Continuous columns run
-    in steps of `STEP`. So the solver's bound, less the returned correction, is a bound of the original.
+    Each row that is not whole already is multiplied by `resolution` over its largest coefficient and rounded so that
+    what was feasible stays feasible: coefficients of a lower bound up and its bound down, the reverse for an upper
+    bound. Continuous columns run in steps of `STEP`; rows that have some move their bounds outwards by half a step of
+    each (equations of flows, above all). Costs are rounded down. So the solver's bound, less the returned correction,
+    is a bound of the original, and what it selects may break a row by the rounding (see `covers`).
 
     Returns
     -------
@@ -259,33 +279,40 @@ def integral(milp: Milp, resolution: float = 1e7) -> tuple[Milp, float]:
     cost = milp.cost * step
     base = milp.rows.copy()
     base.data = base.data * step[base.indices]
-    peak = np.abs(base).max(axis=1).toarray().ravel() if base.nnz else np.ones(base.shape[0])
-    fraction = np.zeros(len(peak))
-    np.maximum.at(
-        fraction, np.repeat(np.arange(len(peak)), np.diff(base.indptr)), np.abs(base.data - np.round(base.data))
-    )
-    # rows that are whole already (one zone a unit, m <= y) stay as they are
-    factor = np.where(fraction == 0, 1.0, resolution / np.where(peak > 0, peak, 1.0))
-    row = np.repeat(np.arange(len(peak)), np.diff(base.indptr))
+    count = base.shape[0]
+    row = np.repeat(np.arange(count), np.diff(base.indptr))
     on_step = stepped[base.indices]
+    peak, fraction, grain = np.zeros(count), np.zeros(count), np.full(count, np.inf)
+    np.maximum.at(peak, row, np.abs(base.data))
+    np.maximum.at(fraction, row, np.abs(base.data - np.round(base.data)))
+    np.minimum.at(grain, row[on_step], np.abs(base.data[on_step]))
+    with_steps = np.isfinite(grain)
+    # rows that are whole already (one zone a unit, m <= y) stay as they are; a step must not vanish
+    factor = np.where(fraction == 0, 1.0, np.maximum(resolution / np.where(peak > 0, peak, 1.0), 1.0 / grain))
     # the small coefficient of a step would suffer most from rounding: choose the row's factor so that it is whole
-    grain = np.abs(base.data[on_step]) * factor[row[on_step]]
-    factor[row[on_step]] *= np.where(grain >= 1, np.floor(grain + 1e-9) / np.maximum(grain, 1e-300), 1.0)
-    scaled = base.copy()
-    scaled.data = base.data * factor[row]
-    scaled.data[on_step] = np.round(scaled.data[on_step])
+    steps = np.where(with_steps, grain * factor, 1.0)
+    factor *= np.floor(steps + 1e-9) / steps
+    scaled = base.data * factor[row]
+    near = np.round(scaled)
+    # what rounding a column to a step, and its coefficient to a whole number, can change of a row with steps
+    most = np.maximum(np.abs(milp.lower), np.abs(milp.upper)) / step
+    error = (
+        np.abs(scaled - near) * np.where(np.isfinite(most), np.ceil(most), 1.0)[base.indices]
+        + 0.5 * np.abs(near) * on_step
+    )
+    spread = np.bincount(row, np.where(with_steps[row], error, 0.0), count)
     # as fine as 64-bit sums allow
     fine = 1e15 / max(1.0, float(np.sum(np.abs(milp.cost) * np.maximum(np.abs(milp.lower), np.abs(milp.upper)))))
     parts, lows, highs = [], [], []
     for given, low_side in ((np.isfinite(milp.row_lower), True), (np.isfinite(milp.row_upper), False)):
-        block = scaled[given]
-        block.data = np.ceil(block.data) if low_side else np.floor(block.data)
-        parts.append(block)
+        outward = np.ceil(scaled) if low_side else np.floor(scaled)
+        data = np.where(with_steps[row], near, outward)
+        parts.append(sparse.csr_array((data, base.indices, base.indptr), shape=base.shape)[given])
         bound = (milp.row_lower if low_side else milp.row_upper)[given] * factor[given]
-        whole = fraction[given] == 0
+        whole, wide = (fraction == 0)[given], spread[given]
         # a sum of whole numbers that is at least 2.25 is at least 3; the bound of a rounded row moves outwards
-        low = np.where(whole, np.ceil(bound - 1e-9), np.floor(bound))
-        high = np.where(whole, np.floor(bound + 1e-9), np.ceil(bound))
+        low = np.where(whole, np.ceil(bound - 1e-9), np.floor(bound - wide))
+        high = np.where(whole, np.floor(bound + 1e-9), np.ceil(bound + wide))
         lows.append(low if low_side else np.full(len(bound), -np.inf))
         highs.append(np.full(len(bound), np.inf) if low_side else high)
     rows = sparse.vstack(parts, format="csr")
@@ -294,8 +321,8 @@ def integral(milp: Milp, resolution: float = 1e7) -> tuple[Milp, float]:
         milp,
         # no column is ever negative, so rounding a cost down never overstates the bound
         cost=np.floor(cost * fine),
-        lower=np.ceil(milp.lower / step - 1e-6),
-        upper=np.floor(milp.upper / step + 1e-6),
+        lower=np.where(stepped, np.floor(milp.lower / step), np.ceil(milp.lower - 1e-6)),
+        upper=np.where(stepped, np.ceil(milp.upper / step), np.floor(milp.upper + 1e-6)),
         kind=np.full(len(step), INTEGER, np.int8),
         rows=rows,
         row_lower=np.concatenate(lows),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from prioritize.accounting import TENURE, reached, texts
+from prioritize.accounting import TENURE, texts
 from prioritize.landscape import LOCKED_IN
 from prioritize.table import Judged, Table
+from prioritize.tolerance import reached
 
 ADDS = {
     "zone": "Zone, or all zones of that kind where there are several.",
