@@ -8,7 +8,7 @@ draws no random numbers: the same input gives the same bytes on any number of co
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -178,6 +178,22 @@ def short_circuit(grid: GridCircuit, regions: Sequence[np.ndarray]) -> GridCircu
     reached = least[group] < grid.circuit.nodes
     out[cells[reached]] = number[least[group][reached]]
     return GridCircuit(merged, out.reshape(grid.node.shape))
+
+
+def with_bare_cells(grid: GridCircuit, cells: np.ndarray) -> GridCircuit:
+    """Give cells without a node one to which no edge leads: a focal region may lie on cells without data in part.
+
+    Parameters
+    ----------
+    grid : GridCircuit
+    cells : (n,) int
+        Flat cell numbers.
+    """
+    node = grid.node.copy()
+    flat = node.ravel()
+    bare = np.unique(cells[flat[cells] < 0])
+    flat[bare] = grid.circuit.nodes + np.arange(len(bare))
+    return GridCircuit(replace(grid.circuit, nodes=grid.circuit.nodes + len(bare)), node) if len(bare) else grid
 
 
 def join(circuit: Circuit, into: np.ndarray) -> tuple[Circuit, np.ndarray]:
