@@ -76,7 +76,8 @@ def solve(
     cells = conductance.size
     root = list(range(cells))
     for group in groups:
-        if any(conductance.ravel()[cell] > 0 for cell in group):
+        live = {root[cell] for cell in range(cells) if conductance.ravel()[cell] > 0}
+        if any(root[cell] in live for cell in group):
             old, new = {root[cell] for cell in group}, root[group[0]]
             root = [new if r in old else r for r in root]
     links = [(root[a], root[b], value) for a, b, value in edges(conductance, neighbours, average) if root[a] != root[b]]

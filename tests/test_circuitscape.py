@@ -238,10 +238,14 @@ def test_pairwise_like_the_dense_twin(tmp_path_factory: pytest.TempPathFactory, 
     focal = job.focal()
     ids = list(focal)
     chosen = [(a, b) for k, a in enumerate(ids) for b in ids[k + 1 :]]
-    mode = job.draw.choice(["", "include", "exclude"])
+    mode = job.draw.choice(["", "include", "exclude", "matrix"])
     if mode:
         listed = job.draw.sample(chosen, 2)
-        (job.folder / "pairs.txt").write_text(f"mode {mode}\n" + "".join(f"{a}\t{b}\n" for a, b in listed))
+        text = f"mode {mode}\n" + "".join(f"{a}\t{b}\n" for a, b in listed)
+        if mode == "matrix":  # its lower triangle only
+            mode, rows = "include", [[a, *(7 * ((b, a) in listed) for b in ids)] for a in ids]
+            text = "\n".join(" ".join(map(str, row)) for row in [["min", 5], ["max", 8], [0, *ids], *rows])
+        (job.folder / "pairs.txt").write_text(text)
         job.keys |= {"use_included_pairs": True, "included_pairs_file": "pairs.txt"}
         chosen = [pair for pair in chosen if (pair in listed) == (mode == "include")]
     zero = job.draw.random() < 0.3
