@@ -450,6 +450,11 @@ def test_files_of_another_computer(home: Path, capsys: pytest.CaptureFixture[str
             {"p.txt": "1 .5 1.5\n2 .5 .5"},
             "1 of 2 sources lie where the habitat has no data, and are passed over",
         ),
+        (
+            {"use_polygons": "True", "polygon_file": "a.asc", "connect_using_avg_resistances": "False"},
+            {"a.asc": "4 -9999 -9999\n4 -9999 -9999"},
+            "1 cells of short-circuit regions have no data, and no edge leads to them, as in Circuitscape 4",
+        ),
     ],
 )
 def test_what_is_passed_over_is_said(
@@ -495,7 +500,7 @@ NETWORK = {"data_type": "network", "habitat_file": "g.txt", "point_file": "p.txt
         (
             {"scenario": "advanced", "ground_file": "g.txt"},
             {"g.txt": "0 .5 .5"},
-            "no ground lies where the habitat has",
+            "no ground (a value other than 0) lies where the habitat has data",
         ),
         ({**NETWORK, "use_mask": "True"}, {"g.txt": "0 1 1", "p.txt": "0\n1"}, "use_mask: a network has no cells"),
         (NETWORK, {"g.txt": "0 1 1\n1 2 1", "p.txt": "0\n1\n0"}, "names a node twice: 0; leave one line"),
@@ -553,3 +558,27 @@ def test_a_grid_beyond_the_memory_is_refused_by_its_header(
     error = capfd.readouterr().err
     assert "big.asc: 2,000,000 x 2,000,000 cells take 63,330 GiB" in error and error.count("\n") == 1
     assert not (home / "out").exists()
+
+
+def test_more_cells_than_memory_holds(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    """The raster would fit, its network would not."""
+    monkeypatch.setattr("prioritize.connectivity.laplacian.memory", lambda: 3 * 4 * 80 - 1)
+    assert job("pairwise") == 2
+    assert "3 cells with data take at least" in capsys.readouterr().err
+    assert job("pairwise", connect_four_neighbors_only=True) == 0
+
+
+def test_ini_files_of_windows(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Names with accents, lines that end in CR LF; no text at all is one error."""
+    (home / "r.asc").rename(home / "r\u00e9sistance.asc")
+    text = "[all]\r\nhabitat_file = r\u00e9sistance.asc\r\npoint_file = points.asc\r\n"
+    (home / "job.ini").write_bytes(text.encode("cp1252"))
+    assert main(["circuit", "job.ini", "--out", "out"]) == 0
+    (home / "job.ini").write_bytes(text.encode("utf-16"))
+    assert main(["circuit", "job.ini", "--out", "out"]) == 2
+    assert "job.ini: not an .ini file" in capsys.readouterr().err
+    (home / "job.ini").write_text("[all]\nhabitat_file r.asc\n")
+    assert main(["circuit", "job.ini", "--out", "out"]) == 2
+    assert "job.ini: not an .ini file (line 2 is not `key = value`: habitat_file r.asc)" in capsys.readouterr().err

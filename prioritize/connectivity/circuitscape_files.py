@@ -241,7 +241,7 @@ def on_nodes(path: Path, grid: GridCircuit, image: np.ndarray, what: str, cautio
     given = image != 0
     inside = (grid.node >= 0) & given
     if not inside.any():
-        raise DataError(f"{path}: no {what} lies where the habitat has data")
+        raise DataError(f"{path}: no {what} (a value other than 0) lies where the habitat has data")
     if inside.sum() < given.sum():
         cautions.append(
             f"{path}: {int(given.sum() - inside.sum())} of {int(given.sum())} {what}s lie where the habitat has no "

@@ -115,11 +115,14 @@ def read_config(path: Path) -> Config:
     if not path.is_file():
         raise DataError(no_file(path))
     keys = {}
+    content = path.read_bytes()
+    if b"\0" in content:
+        raise DataError(f"{path}: not an .ini file (it holds a byte 0); save it as plain text")
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not an .ini file ({error})") from None
-    for number, line in enumerate(lines, 1):
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = content.decode("cp1252", errors="replace")  # as Windows writes names with accents
+    for number, line in enumerate(text.splitlines(), 1):
         line = line.strip()
         if not line or line[0] in "[#;":
             continue

@@ -81,8 +81,14 @@ def grid_setup(config: Config, common: dict[str, Any]) -> Setup:
     )
     grid = grid_circuit(conductance, 4 if config.yes("connect_four_neighbors_only") else 8, average)
     if config.yes("use_polygons"):
-        labels = whole_numbers(files.read_layer(config.file("polygon_file"), habitat))
-        grid = short_circuit(grid, files.regions(labels))
+        path = config.file("polygon_file")
+        grid = short_circuit(grid, files.regions(whole_numbers(files.read_layer(path, habitat))))
+        bare = int(((grid.node >= 0) & ~(conductance > 0)).sum())
+        if bare and average == "conductance":
+            config.cautions.append(
+                f"{path}: {bare} cells of short-circuit regions have no data, and no edge leads to them, as in "
+                "Circuitscape 4 (Circuitscape 5 takes half the conductance of the neighbour)"
+            )
     common |= {"like": habitat, "data": conductance > 0}
     cautions = config.cautions
     if common["scenario"] == "advanced":

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy import sparse
 
+from prioritize.connectivity.rasters import memory
 from prioritize.errors import DataError, SolveError
 from prioritize.landscape import some
 
@@ -25,6 +26,9 @@ DIRECT_NODES = 100_000
 #: residual of the conjugate gradients, relative to the currents injected
 TOLERANCE = 1e-10
 ITERATIONS = 1000
+#: what an edge of a grid takes at the least: 16 in the list of edges and 24 (both ways) in the matrix, twice each while
+#: they are made
+EDGE_BYTES = 80
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +116,7 @@ def grid_circuit(
     Raises
     ------
     DataError
-        If a conductance is negative or infinite, or there is no cell with data.
+        If a conductance is negative or infinite, there is no cell with data, or more than memory holds.
     """
     from prioritize_kernels.circuit import grid_edges
 
@@ -129,8 +133,13 @@ def grid_circuit(
     count = int(inside.sum())
     if count == 0:
         raise DataError("conductance: no cell holds a positive value; nothing can flow")
-    node = np.where(inside, np.cumsum(inside, dtype=np.int32).reshape(inside.shape) - 1, -1).astype(np.int32)
     room = count * (4 if neighbours == 8 else 2)
+    if room * EDGE_BYTES > memory():
+        raise DataError(
+            f"conductance: {count:,} cells with data take at least {room * EDGE_BYTES / 2**30:,.0f} GiB to solve, this "
+            f"computer has {memory() / 2**30:,.0f} GiB of memory; crop or aggregate the grid"
+        )
+    node = np.where(inside, np.cumsum(inside, dtype=np.int32).reshape(inside.shape) - 1, -1).astype(np.int32)
     tail, head, value = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room)
     edges = grid_edges(node, conductance, neighbours == 8, average == "resistance", tail, head, value)
     return GridCircuit(Circuit(count, tail[:edges].copy(), head[:edges].copy(), value[:edges].copy()), node)
