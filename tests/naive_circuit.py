@@ -60,6 +60,60 @@ def node_currents(nodes: int, links: list[tuple[int, int, float]], leak: np.ndar
     return out
 
 
+def solve(
+    conductance: np.ndarray,
+    neighbours: int,
+    average: str,
+    groups: list[list[int]],
+    source: dict[int, float],
+    ground: dict[int, float],
+    policy: str = "keepall",
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Voltage, current and node of each cell, with groups of cells short-circuited.
+
+    A ground is a conductance, infinite for 0 V. Parts without source or without ground carry nothing.
+    """
+    cells = conductance.size
+    root = list(range(cells))
+    for group in groups:
+        live = {root[cell] for cell in range(cells) if conductance.ravel()[cell] > 0}
+        if any(root[cell] in live for cell in group):
+            old, new = {root[cell] for cell in group}, root[group[0]]
+            root = [new if r in old else r for r in root]
+    links = [(root[a], root[b], value) for a, b, value in edges(conductance, neighbours, average) if root[a] != root[b]]
+    used = {root[cell] for cell in range(cells) if conductance.ravel()[cell] > 0}
+    inject, drain = np.zeros(cells), np.zeros(cells)
+    for cell, value in source.items():
+        inject[root[cell]] += value * (root[cell] in used)
+    for cell, value in ground.items():
+        drain[root[cell]] += value if root[cell] in used else 0.0
+    for cell in range(cells):
+        if inject[cell] != 0 and drain[cell] != 0:
+            inject[cell] *= policy not in ("rmvsrc", "rmvall")
+            drain[cell] = (
+                0.0 if policy in ("rmvgnd", "rmvall") or (np.isinf(drain[cell]) and inject[cell]) else drain[cell]
+            )
+    part = list(range(cells))
+    for a, b, _ in links:
+        part = [part[a] if p == part[b] else p for p in part]
+    matrix, right = laplacian(cells, links), inject.copy()
+    for cell in range(cells):
+        mine = [other for other in range(cells) if part[other] == part[cell]]
+        dead = not any(inject[other] for other in mine) or not any(drain[other] for other in mine)
+        if dead or np.isinf(drain[cell]):
+            matrix[cell], matrix[cell, cell], right[cell] = 0.0, 1.0, 0.0
+        else:
+            matrix[cell, cell] += drain[cell]
+    voltage = np.linalg.solve(matrix, right)
+    leak = np.where(np.isinf(drain), 0.0, drain)
+    current = node_currents(cells, links, leak, voltage)
+    return (
+        voltage[root].reshape(conductance.shape),
+        current[root].reshape(conductance.shape),
+        np.array(root).reshape(conductance.shape),
+    )
+
+
 def moving_window(conductance: np.ndarray, source: np.ndarray, radius: int, block: int, neighbours: int) -> np.ndarray:
     """Omnidirectional current: dense solve of each block's own circular window."""
     rows, columns = conductance.shape

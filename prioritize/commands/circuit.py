@@ -46,10 +46,12 @@ def main(options: argparse.Namespace) -> None:
         moving_window(options)
         return
     setup, folder = prepare(options)
+    for caution in setup.cautions:
+        print(f"warning: {caution}", file=sys.stderr)
     found = run(setup, folder)
     joined = sum(row[2] < float("inf") for row in found.rows)
     what = "pairs" if setup.scenario == "pairwise" else "focal nodes"
-    print(f"{setup.scenario} on {setup.circuit.nodes:,} nodes and {len(setup.circuit.tail):,} edges")
+    print(f"{setup.scenario} on {setup.circuit.nodes - setup.first_node:,} nodes and {len(setup.circuit.tail):,} edges")
     if setup.scenario in ("pairwise", "one-to-all"):
         print(f"{len(found.rows)} {what}, {joined} of them joined")
         for first, second, resistance in found.rows[:12]:
@@ -68,8 +70,10 @@ def prepare(options: argparse.Namespace) -> tuple[Setup, Path]:
 
     from prioritize.connectivity import circuitscape_files as files
     from prioritize.connectivity.circuit_run import Setup
+    from prioritize.connectivity.circuitscape_ini import read_config
+    from prioritize.connectivity.circuitscape_jobs import read_setup
     from prioritize.connectivity.laplacian import grid_circuit, short_circuit
-    from prioritize.connectivity.rasters import read_raster, whole_numbers
+    from prioritize.connectivity.rasters import whole_numbers
     from prioritize.errors import DataError
 
     if options.input.suffix.lower() == ".ini":
@@ -78,17 +82,16 @@ def prepare(options: argparse.Namespace) -> tuple[Setup, Path]:
         ] * options.conductances
         if given:
             raise DataError(f"--{given[0]}: {options.input} says all that; change it there")
-        output = Path(files.read_config(options.input).keys.get("output_file", "").strip())
-        return files.read_setup(options.input), options.out or output.parent
+        return read_setup(options.input), options.out or read_config(options.input).output()[1]
     if options.focal is None:
         raise DataError(f"{options.input}: name the focal nodes with --focal, or a window with --radius")
-    habitat = read_raster(options.input)
-    grid = grid_circuit(files.conductances(habitat, not options.conductances), options.neighbours)
+    habitat = files.read_layer(options.input)
+    conductance = files.conductances(habitat, not options.conductances)
+    grid = grid_circuit(conductance, options.neighbours)
     if options.regions is not None:
-        grid = short_circuit(grid, files.regions(whole_numbers(read_raster(options.regions, habitat))))
-    if not options.focal.is_file():
-        raise DataError(files.no_file(options.focal))
-    ids, terminals = files.terminals_of(grid, files.read_points(options.focal, habitat))
+        grid = short_circuit(grid, files.regions(whole_numbers(files.read_layer(options.regions, habitat))))
+    cautions: list[str] = []
+    grid, ids, terminals = files.terminals_of(grid, files.read_points(options.focal, habitat, cautions))
     setup = Setup(
         options.input.stem,
         options.mode,
@@ -101,6 +104,8 @@ def prepare(options: argparse.Namespace) -> tuple[Setup, Path]:
         np.ones(len(ids)),
         voltage_maps=options.voltages,
         cumulative_only=not options.pair_maps,
+        data=conductance > 0,
+        cautions=tuple(cautions),
     )
     return setup, options.out or Path("runs/circuit")
 
@@ -109,16 +114,16 @@ def moving_window(options: argparse.Namespace) -> None:
     """`prioritize circuit RESISTANCE --radius`."""
     import numpy as np
 
-    from prioritize.connectivity.circuitscape_files import conductances
+    from prioritize.connectivity.circuitscape_files import conductances, read_layer
     from prioritize.connectivity.omnidirectional import omnidirectional
-    from prioritize.connectivity.rasters import drafts, read_raster, write_raster
+    from prioritize.connectivity.rasters import drafts, write_raster
     from prioritize.errors import DataError
 
     if options.focal is not None or options.regions is not None:
         raise DataError("--radius: a moving window has neither --focal nor --regions; leave them out")
-    habitat = read_raster(options.input)
+    habitat = read_layer(options.input)
     conductance = conductances(habitat, not options.conductances)
-    source = conductance if options.sources is None else np.nan_to_num(read_raster(options.sources, habitat).value)
+    source = conductance if options.sources is None else np.nan_to_num(read_layer(options.sources, habitat).value)
     if (source < 0).any() or not (source > 0).any():
         raise DataError(f"{options.sources}: source strengths must not be negative, and some must be above 0")
     folder = options.out or Path("runs/circuit")

@@ -42,7 +42,8 @@ class Flow:
     first, second : int
         Places of the focal nodes in the list given; second is -1 where there is only one.
     resistance : float
-        Effective resistance; infinite where no path joins the two, NaN where the mode has none.
+        Effective resistance; infinite where no path joins the two (or the one to any other), else NaN where the mode
+        has none.
     voltage, current : (N,) float64
         For each node of the whole network; 0 where nothing flows.
     lost : float
@@ -226,7 +227,7 @@ def advanced(
     source : (N,) float64
         Current injected at each node.
     ground : (N,) float64
-        Conductance to the ground; infinite: tied to it.
+        Conductance to the ground; infinite (0 ohm): held at 0 V, and eliminated.
     policy : str
         See `settle_conflicts`.
     labels : (N,) int, optional
@@ -272,12 +273,13 @@ def star(
     strength: np.ndarray | None = None,
     method: Method = "auto",
     tolerance: float = TOLERANCE,
+    left_out: float = 0.0,
 ) -> Iterator[Flow]:
     """Solve one circuit for each terminal, with all the others at the other end.
 
     one-to-all injects the terminal's strength there and ties the others to the ground; the resistance is its voltage
     over its strength. all-to-one injects the others' strengths and ties the terminal to the ground; it has no
-    resistance (NaN). Terminals of several nodes are short-circuited throughout.
+    resistance (NaN, infinite where no current comes). Terminals of several nodes are short-circuited throughout.
 
     Parameters
     ----------
@@ -285,6 +287,8 @@ def star(
         Whether terminal `other` takes part when it is the turn of terminal `one`; default: all do.
     strength : (k,) float64, optional
         Default 1.
+    left_out : float
+        What terminals inject that take no part, all-to-one: 1 in Circuitscape 4 and 5 (by the terminal's first node).
 
     Yields
     ------
@@ -302,16 +306,18 @@ def star(
                 ground[number[terminals[j]]] = np.inf
             else:
                 source[number[terminals[j]][:1]] += strength[j]
+        if others and mode == "all-to-one":
+            for j in set(range(len(terminals))) - {k, *others}:
+                source[number[terminals[j]][:1]] += left_out
         own = number[nodes][:1]
         if mode == "one-to-all":
             ground[own], source[own] = 0.0, strength[k]
         else:
             source[own], ground[own] = 0.0, np.inf
         flow = advanced(merged, source, ground, method=method, tolerance=tolerance)
-        resistance = np.nan
-        if mode == "one-to-all":
-            joined = len(nodes) > 0 and bool(flow.current[own[0]] > 0)
-            resistance = float(flow.voltage[own[0]] / strength[k]) if joined else np.inf
+        resistance = np.nan if len(nodes) and flow.current[own[0]] > 0 else np.inf
+        if mode == "one-to-all" and np.isnan(resistance):
+            resistance = float(flow.voltage[own[0]] / strength[k])
         yield Flow(k, -1, resistance, flow.voltage[number], flow.current[number], flow.lost)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -36,15 +36,26 @@ class Setup:
     terminals : list of (n,) int64
         Their nodes.
     active : (k, k) bool
-        Which pairs are wanted.
+        Whether the focal node of the column takes part when it is the turn of that of the row; a pair is solved once
+        if either wants the other.
     strength : (k,) float64
         Currents of the focal nodes, one-to-all and all-to-one.
+    left_out : float
+        Current of the focal nodes that take no part in a turn of all-to-one.
     source, ground : (N,) float64
-        advanced.
+        advanced; an infinite ground holds its node at 0 V.
     current_maps, voltage_maps, maximum_map, cumulative_only, log : bool
-    empty : float
-        What maps hold where there is no node.
+    data : (R, C) bool
+        Cells with data.
+    blank_currents, blank_voltages : bool
+        Whether maps have NODATA, not 0, in cells without data.
+    focal_zero : bool
+        Whether current maps hold 0 at the focal nodes of their own turn.
+    first_node : int
+        Number of the first node of a network.
     suffix : ".asc" or ".tif"
+    cautions : tuple of str
+        What the reader of the files should know.
     """
 
     name: str
@@ -56,6 +67,7 @@ class Setup:
     terminals: list[np.ndarray] = field(default_factory=list)
     active: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), bool))
     strength: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    left_out: float = 0.0
     source: np.ndarray = field(default_factory=lambda: np.zeros(0))
     ground: np.ndarray = field(default_factory=lambda: np.zeros(0))
     policy: Conflict = "keepall"
@@ -64,9 +76,14 @@ class Setup:
     maximum_map: bool = False
     cumulative_only: bool = False
     log: bool = False
-    empty: float = float("nan")
+    data: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), bool))
+    blank_currents: bool = True
+    blank_voltages: bool = True
+    focal_zero: bool = False
+    first_node: int = 0
     suffix: str = ".tif"
     method: Method = "auto"
+    cautions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +111,7 @@ def flows(setup: Setup) -> Iterator[Flow]:
     if setup.scenario == "advanced":
         yield advanced(setup.circuit, setup.source, setup.ground, setup.policy, setup.method)
     elif setup.scenario == "pairwise":
-        pairs = [(int(a), int(b)) for a, b in zip(*np.nonzero(np.triu(setup.active, 1)), strict=True)]
+        pairs = [(int(a), int(b)) for a, b in zip(*np.nonzero(np.triu(setup.active | setup.active.T, 1)), strict=True)]
         yield from pairwise(
             setup.circuit, setup.terminals, pairs, setup.method, maps=setup.current_maps or setup.maximum_map
         )
@@ -106,6 +123,7 @@ def flows(setup: Setup) -> Iterator[Flow]:
             lambda one, other: bool(setup.active[one, other]),
             setup.strength,
             setup.method,
+            left_out=setup.left_out,
         )
 
 
@@ -125,12 +143,14 @@ def run(setup: Setup, folder: Path) -> Result:
             lost += flow.lost
             if setup.scenario != "advanced":
                 rows.append((ends[0], ends[1] if len(ends) > 1 else -1, flow.resistance))
+            if setup.focal_zero and setup.grid is not None:
+                flow = without_focal(setup, flow)
             if wanted:
                 cumulative += flow.current
                 np.maximum(maximum, flow.current, out=maximum)
                 if len(edges):
                     edges += branch_currents(setup.circuit, flow.voltage)
-            if not np.isinf(flow.resistance):
+            if has_maps(setup, flow):
                 write_flow(setup, flow, "".join(f"_{end}" for end in ends), labels, draft)
         if setup.scenario != "advanced":
             write_resistances(setup, rows, draft)
@@ -141,17 +161,36 @@ def run(setup: Setup, folder: Path) -> Result:
     return Result(rows, cumulative, maximum, lost)
 
 
+def has_maps(setup: Setup, flow: Flow) -> bool:
+    """Whether a circuit has maps, as Circuitscape has it: a pair that a path joins; a focal node that any other joins
+    in its turn, even if no current reaches it."""
+    if setup.scenario == "advanced":
+        return True
+    return bool(setup.active[flow.first].any()) if flow.second < 0 else not np.isinf(flow.resistance)
+
+
+def without_focal(setup: Setup, flow: Flow) -> Flow:
+    """A circuit whose current is 0 at its own focal nodes."""
+    if setup.scenario == "advanced" or not len(flow.current):
+        return flow
+    others = [flow.second] if flow.second >= 0 else np.flatnonzero(setup.active[flow.first]).tolist()
+    current = flow.current.copy()
+    current[np.concatenate([setup.terminals[k] for k in (flow.first, *others)])] = 0.0
+    return replace(flow, current=current)
+
+
 def write_flow(setup: Setup, flow: Flow, ends: str, labels: np.ndarray, draft: Path) -> None:
     """The maps of one circuit."""
-    if setup.grid is not None:
+    if setup.grid is not None and setup.like is not None:
         if setup.current_maps and not setup.cumulative_only:
-            write_map(setup, flow.current, draft / f"{setup.name}_curmap{ends}{setup.suffix}", setup.log)
+            write_current(setup, flow.current, draft / f"{setup.name}_curmap{ends}{setup.suffix}")
         if setup.voltage_maps:
-            write_map(setup, flow.voltage, draft / f"{setup.name}_voltmap{ends}{setup.suffix}", False)
+            path = draft / f"{setup.name}_voltmap{ends}{setup.suffix}"
+            write_raster(path, picture(setup, flow.voltage, setup.blank_voltages), setup.like)
         return
-    nodes = np.arange(setup.circuit.nodes)
+    nodes = np.arange(setup.first_node, setup.circuit.nodes)
     if flow.second >= 0:  # a pair concerns its own part of the network only
-        nodes = nodes[labels == labels[setup.terminals[flow.first][0]]]
+        nodes = nodes[labels[nodes] == labels[setup.terminals[flow.first][0]]]
     if setup.current_maps and not setup.cumulative_only:
         write_table(draft / f"{setup.name}_node_currents{ends}.txt", nodes, flow.current[nodes])
         write_branches(setup, branch_currents(setup.circuit, flow.voltage), nodes, draft, ends)
@@ -162,21 +201,28 @@ def write_flow(setup: Setup, flow: Flow, ends: str, labels: np.ndarray, draft: P
 def write_currents(setup: Setup, value: np.ndarray, edges: np.ndarray | None, kind: str, draft: Path) -> None:
     """A cumulative or maximum map."""
     if setup.grid is not None:
-        write_map(setup, value, draft / f"{setup.name}_{kind}_curmap{setup.suffix}", setup.log)
+        write_current(setup, value, draft / f"{setup.name}_{kind}_curmap{setup.suffix}")
         return
-    nodes = np.arange(setup.circuit.nodes)
+    nodes = np.arange(setup.first_node, setup.circuit.nodes)
     write_table(draft / f"{setup.name}_node_currents_{kind}.txt", nodes, value)
     if edges is not None:
         write_branches(setup, edges, nodes, draft, f"_{kind}")
 
 
-def write_map(setup: Setup, value: np.ndarray, path: Path, log: bool) -> None:
-    """One map of a grid."""
-    assert setup.grid is not None and setup.like is not None
-    image = setup.grid.image(value, setup.empty)
-    if log:
+def write_current(setup: Setup, value: np.ndarray, path: Path) -> None:
+    """One map of currents of a grid."""
+    assert setup.like is not None
+    image = picture(setup, value, setup.blank_currents)
+    if setup.log:
         image = np.where(image > 0, np.log10(np.where(image > 0, image, 1.0)), np.nan)
     write_raster(path, image, setup.like)
+
+
+def picture(setup: Setup, value: np.ndarray, blank: bool) -> np.ndarray:
+    """(R, C) image of one value for each node; 0 where there is none, or NaN in all cells without data."""
+    assert setup.grid is not None
+    image = setup.grid.image(value, 0.0)
+    return np.where(setup.data, image, np.nan) if blank else image
 
 
 def write_table(path: Path, nodes: np.ndarray, value: np.ndarray) -> None:
@@ -201,7 +247,7 @@ def write_branches(setup: Setup, value: np.ndarray, nodes: np.ndarray, draft: Pa
 
 
 def write_resistances(setup: Setup, rows: list[tuple[int, int, float]], draft: Path) -> None:
-    """`NAME_resistances.csv`, and the two tables of Circuitscape, where -1 says that no path joins the two."""
+    """`NAME_resistances.csv`, and the tables of Circuitscape, where -1 says that no path joins the two."""
     with (draft / f"{setup.name}_resistances.csv").open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         if setup.scenario == "pairwise":
@@ -211,6 +257,9 @@ def write_resistances(setup: Setup, rows: list[tuple[int, int, float]], draft: P
             table.writerow(["node", "resistance"])
             table.writerows([(a, "" if np.isnan(r) else f"{r:.12g}") for a, _, r in rows])
     if setup.scenario != "pairwise":
+        # all-to-one has no resistance: 0 where current flows
+        lines = [f"{a} {-1 if np.isinf(r) else np.nan_to_num(r):.10g}" for a, _, r in rows]
+        (draft / f"{setup.name}_resistances.out").write_text("\n".join(lines) + "\n")
         return
     place = {int(label): k for k, label in enumerate(setup.ids)}
     matrix = np.full((len(place), len(place)), -1.0)
@@ -220,5 +269,8 @@ def write_resistances(setup: Setup, rows: list[tuple[int, int, float]], draft: P
     lines = [" ".join(["0", *map(str, place)])]
     lines += [" ".join([str(label), *(f"{x:.10g}" for x in matrix[k])]) for label, k in place.items()]
     (draft / f"{setup.name}_resistances.out").write_text("\n".join(lines) + "\n")
-    columns = [f"{a} {b} {r if np.isfinite(r) else -1:.10g}\n" for a, b, r in rows]
+    columns = [
+        f"{setup.ids[i]} {setup.ids[j]} {matrix[i, j]:.10g}\n"
+        for i, j in zip(*np.triu_indices(len(place), 1), strict=True)
+    ]
     (draft / f"{setup.name}_resistances_3columns.out").write_text("".join(columns))

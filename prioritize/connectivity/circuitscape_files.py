@@ -1,173 +1,58 @@
-"""Read what Circuitscape reads: its .ini files, habitat grids and graphs, focal nodes, regions, sources, grounds."""
+"""Read the data files of Circuitscape: habitat grids, focal nodes, pairs, sources and grounds, strengths."""
 
 from __future__ import annotations
 
-import configparser
-from collections.abc import Mapping
-from dataclasses import dataclass
+import gzip
+import io
+import warnings
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 
-from prioritize.connectivity.circuit_run import Setup
-from prioritize.connectivity.laplacian import GridCircuit, grid_circuit, network, short_circuit
-from prioritize.connectivity.rasters import Raster, read_raster, whole_numbers
+from prioritize.connectivity.laplacian import GridCircuit, with_bare_cells
+from prioritize.connectivity.rasters import NODATA, Raster, read_raster, whole_numbers
 from prioritize.errors import DataError, Faults
 from prioritize.landscape import some
 from prioritize.source import no_file
 
-SCENARIOS = ("pairwise", "one-to-all", "all-to-one", "advanced")
-POLICIES = ("keepall", "rmvsrc", "rmvgnd", "rmvall")
 RASTERS = (".asc", ".tif", ".tiff")
+#: first bytes of a GeoTIFF, little or big endian, classic or big
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-@dataclass(frozen=True)
-class Config:
-    """The keys of an .ini file.
-
-    Attributes
-    ----------
-    path : Path
-    keys : mapping of str to str
-        All sections together: Circuitscape has no key twice.
-    """
-
-    path: Path
-    keys: Mapping[str, str]
-
-    def yes(self, key: str, default: bool = False) -> bool:
-        """A key that is True or False."""
-        text = self.keys.get(key, str(default)).strip().lower()
-        if text not in ("true", "false", "1", "0"):
-            raise DataError(f"{self.path}: {key} = {text}: write True or False")
-        return text in ("true", "1")
-
-    def file(self, key: str) -> Path:
-        """A key that names a file: as written, else from the folder of the .ini file or one above it."""
-        text = self.keys.get(key, "").strip()
-        if not text or text == "None" or text.startswith("("):
-            raise DataError(f"{self.path}: {key} names no file, but this mode needs one")
-        for base in (Path(), *self.path.resolve().parents):
-            if (base / text).is_file():
-                return base / text
-        raise DataError(f"{self.path}: {key}: {no_file(self.path.parent / text)}")
+def read_layer(path: Path, like: Raster | None = None) -> Raster:
+    """Read a raster as Circuitscape does: -9999 is no data, whatever the file declares."""
+    raster = read_raster(path, like)
+    return replace(raster, value=np.where(raster.value == NODATA, np.nan, raster.value))
 
 
-def read_config(path: Path) -> Config:
-    """Read an .ini file.
+def is_grid(path: Path) -> bool:
+    """Whether a file is a raster by its name or its first bytes, else a text list.
 
     Raises
     ------
     DataError
-        If it is missing or no .ini file.
+        If it is missing or damaged.
     """
-    path = Path(path)
     if not path.is_file():
         raise DataError(no_file(path))
-    parser = configparser.ConfigParser(interpolation=None, strict=False)
-    try:
-        parser.read_string(path.read_text(encoding="utf-8-sig"))
-    except (configparser.Error, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: not an .ini file ({' '.join(str(error).split())})") from None
-    return Config(path, {key: value for section in parser.values() for key, value in section.items()})
-
-
-def read_setup(path: Path) -> Setup:
-    """Read an .ini file and all that it names.
-
-    Raises
-    ------
-    DataError
-        With all faults that can be seen at once.
-    """
-    config = read_config(path)
-    faults = Faults()
-    scenario = config.keys.get("scenario", "pairwise").strip()
-    if scenario not in SCENARIOS:
-        faults.add(f"{path}: scenario = {scenario}: not one of {', '.join(SCENARIOS)}")
-    kind = config.keys.get("data_type", "raster").strip()
-    if kind not in ("raster", "network"):
-        faults.add(f"{path}: data_type = {kind}: neither raster nor network")
-    if config.keys.get("use_reclass_table", "False").strip().lower() == "true":
-        faults.add(f"{path}: use_reclass_table: reclassify the raster first, this is not supported")
-    faults.raise_any()
-    common: dict[str, Any] = {
-        "name": Path(config.keys.get("output_file", path.stem).strip()).stem or path.stem,
-        "scenario": scenario,
-        "current_maps": config.yes("write_cur_maps"),
-        "voltage_maps": config.yes("write_volt_maps"),
-        "maximum_map": config.yes("write_max_cur_maps"),
-        "cumulative_only": config.yes("write_cum_cur_map_only"),
-        "log": config.yes("log_transform_maps"),
-        "empty": np.nan if config.yes("set_null_currents_to_nodata") else 0.0,
-        "suffix": ".tif" if config.yes("write_as_tif") else ".asc",
-        "policy": policy(config, scenario),
-    }
-    return network_setup(config, common) if kind == "network" else grid_setup(config, common)
-
-
-def policy(config: Config, scenario: str) -> str:
-    """What becomes of nodes that are source and ground."""
-    text = config.keys.get("remove_src_or_gnd", "keepall").strip()
-    if text in ("not entered", ""):
-        return "keepall"
-    if text not in POLICIES and scenario == "advanced":
-        raise DataError(f"{config.path}: remove_src_or_gnd = {text}: not one of {', '.join(POLICIES)}")
-    return text if text in POLICIES else "keepall"
-
-
-def grid_setup(config: Config, common: dict[str, Any]) -> Setup:
-    """The rest of a setup, on a grid."""
-    habitat = read_raster(config.file("habitat_file"))
-    conductance = conductances(habitat, config.yes("habitat_map_is_resistances", True))
-    if config.yes("use_mask"):
-        mask = read_raster(config.file("mask_file"), habitat).value
-        conductance = np.where(np.nan_to_num(mask) > 0, conductance, 0.0)
-    average: Literal["resistance", "conductance"] = (
-        "resistance" if config.yes("connect_using_avg_resistances") else "conductance"
+    name = path.name.lower().removesuffix(".gz")
+    head = content(path, 64)
+    return (
+        name.endswith(RASTERS) or head.startswith(TIFF) or b"\0" in head or head.lstrip().lower().startswith(b"ncols")
     )
-    grid = grid_circuit(conductance, 4 if config.yes("connect_four_neighbors_only") else 8, average)
-    if config.yes("use_polygons"):
-        grid = short_circuit(grid, regions(whole_numbers(read_raster(config.file("polygon_file"), habitat))))
-    common |= {"grid": grid, "circuit": grid.circuit, "like": habitat}
-    if common["scenario"] == "advanced":
-        source = place_values(config.file("source_file"), habitat)
-        ground = place_values(config.file("ground_file"), habitat)
-        return Setup(**common, **sources_and_grounds(config, on_nodes(grid, source), on_grounds(config, grid, ground)))
-    labels = read_points(config.file("point_file"), habitat)
-    return Setup(**common, **focal(config, *terminals_of(grid, labels)))
 
 
-def network_setup(config: Config, common: dict[str, Any]) -> Setup:
-    """The rest of a setup, on a network."""
-    path = config.file("habitat_file")
-    table = numbers(path, 3)
-    ends = table[:, :2].astype(np.int64)
-    if (ends != table[:, :2]).any() or (ends < 0).any():
-        raise DataError(f"{path}: node numbers must be whole and not negative")
-    value = table[:, 2]
-    wrong = ~(np.isfinite(value) & (value >= 0))
-    resistances = config.yes("habitat_map_is_resistances", True)
-    if resistances:
-        wrong |= value == 0
-    if wrong.any():
-        what = "resistances" if resistances else "conductances"
-        raise DataError(f"{path}: {what} must be positive, these are not: {some(value[wrong])}")
-    circuit = network(ends[:, 0], ends[:, 1], 1.0 / value if resistances else value, int(ends.max()) + 1)
-    common["circuit"] = circuit
-    if common["scenario"] == "advanced":
-        source = np.zeros(circuit.nodes)
-        ground = np.zeros(circuit.nodes)
-        for key, into in (("source_file", source), ("ground_file", ground)):
-            rows = numbers(config.file(key), 2)
-            into[node_numbers(config.file(key), rows[:, 0], circuit.nodes)] = rows[:, 1]
-        if config.yes("ground_file_is_resistances"):
-            ground = inverted(ground, ground != 0)
-        return Setup(**common, **sources_and_grounds(config, source, ground))
-    ids = node_numbers(config.file("point_file"), numbers(config.file("point_file"), 1)[:, 0], circuit.nodes)
-    ids = np.unique(ids)
-    return Setup(**common, **focal(config, ids, [np.array([i]) for i in ids]))
+def content(path: Path, size: int = -1) -> bytes:
+    """The first bytes of a file, or all; unpacked if gzip packed it."""
+    try:
+        with gzip.open(path) if path.suffix.lower() == ".gz" else path.open("rb") as file:
+            return file.read(size)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{path}: damaged ({error})") from None
 
 
 def conductances(habitat: Raster, resistances: bool) -> np.ndarray:
@@ -176,7 +61,7 @@ def conductances(habitat: Raster, resistances: bool) -> np.ndarray:
     Raises
     ------
     DataError
-        If a value is negative or infinite, or a resistance is 0.
+        If a value is negative or infinite, or a resistance is 0 or so small that its inverse is infinite.
     """
     value = habitat.value
     wrong = (value < 0) | np.isinf(value)
@@ -187,10 +72,11 @@ def conductances(habitat: Raster, resistances: bool) -> np.ndarray:
             f"{habitat.path}: {int(wrong.sum())} cells with a negative or infinite {what} ({some(value[wrong])}); "
             "where nothing passes use NODATA"
         )
-    if resistances and (value == 0).any():
+    small = (value >= 0) & (value < np.finfo(np.float64).tiny)
+    if resistances and small.any():
         faults.add(
-            f"{habitat.path}: {int((value == 0).sum())} cells with resistance 0; use a small positive value, "
-            "or a short-circuit region"
+            f"{habitat.path}: {int(small.sum())} cells with resistance {some(np.unique(value[small]))}; use a small "
+            "positive value, or a short-circuit region"
         )
     faults.raise_any()
     if not resistances:
@@ -212,54 +98,76 @@ def cells_of(labels: np.ndarray) -> dict[int, np.ndarray]:
     return dict(zip(names.tolist(), np.split(cells, first[1:]), strict=True)) if len(names) else {}
 
 
-def read_points(path: Path, habitat: Raster) -> dict[int, np.ndarray]:
-    """Focal nodes: id -> flat cells. A raster of ids, or lines `id x y`; ids below 1 are passed over."""
-    if path.suffix.lower() in RASTERS:
-        found = cells_of(whole_numbers(read_raster(path, habitat)))
+def read_points(path: Path, habitat: Raster, cautions: list[str]) -> dict[int, np.ndarray]:
+    """Focal nodes: id -> flat cells. A raster of ids, or lines `id x y`; an id of several cells is a focal region.
+
+    Ids below 1 are passed over, with a caution (0 in a raster is an empty cell).
+
+    Raises
+    ------
+    DataError
+        If ids are not whole numbers, points lie outside, or there are less than two focal nodes.
+    """
+    if is_grid(path):
+        labels = whole_numbers(read_layer(path, habitat))
+        found, below = cells_of(labels), labels[labels < 0]
     else:
         table = numbers(path, 3)
-        cell, inside = cell_of(table[:, 1], table[:, 2], habitat)
-        if not inside.all():
-            raise DataError(
-                f"{path}: {int((~inside).sum())} points lie outside of {habitat.path}: {some(table[~inside])}"
-            )
-        table, cell = table[table[:, 0] > 0], cell[table[:, 0] > 0]
-        found = {int(i): cell[table[:, 0] == i] for i in np.unique(table[:, 0])}
+        ids = whole_ids(path, table[:, 0])
+        cell, keep = placed(path, table, habitat), ids > 0
+        found = {int(i): np.unique(cell[ids == i]) for i in np.unique(ids[keep])}
+        below = ids[~keep]
+        twice = [i for i in found if (ids == i).sum() > 1]
+        if twice:
+            cautions.append(f"{path}: ids that stand in several lines are one focal region each: {some(twice)}")
+    if len(below):
+        cautions.append(f"{path}: focal nodes with an id below 1 are passed over: {some(np.unique(below))}")
     if not found:
         raise DataError(f"{path}: no focal node (a cell or line with an id above 0)")
+    if len(found) == 1:
+        raise DataError(f"{path}: one focal node only ({next(iter(found))}); two are needed at the least")
     return found
 
 
-def terminals_of(grid: GridCircuit, cells: Mapping[int, np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Ids and nodes of focal regions; cells without data have no node."""
+def terminals_of(
+    grid: GridCircuit, cells: Mapping[int, np.ndarray]
+) -> tuple[GridCircuit, np.ndarray, list[np.ndarray]]:
+    """The grid, ids and nodes of focal regions.
+
+    A region's cells without data carry its voltage and current, but no edge leads to them; a region in which no cell
+    has data has no node.
+    """
+    live = {k: where for k, where in cells.items() if (grid.node.ravel()[where] >= 0).any()}
+    if live:
+        grid = with_bare_cells(grid, np.concatenate(list(live.values())))
     node = grid.node.ravel()
-    found = [np.unique(node[where][node[where] >= 0]).astype(np.int64) for where in cells.values()]
-    return np.array(list(cells), dtype=np.int64), found
+    found = [
+        np.unique(node[where]).astype(np.int64) if k in live else np.zeros(0, np.int64) for k, where in cells.items()
+    ]
+    return grid, np.array(list(cells), dtype=np.int64), found
 
 
-def focal(config: Config, ids: np.ndarray, terminals: list[np.ndarray]) -> dict[str, Any]:
-    """Focal nodes, which pairs of them are wanted, and their strengths."""
-    active = ~np.eye(len(ids), dtype=bool)
-    if config.yes("use_included_pairs"):
-        ids, terminals, active = choose_pairs(config.file("included_pairs_file"), ids, terminals)
-    strength = np.ones(len(ids))
-    if config.yes("use_variable_source_strengths"):
-        path = config.file("variable_source_file")
-        given = {int(i): value for i, value in numbers(path, 2)}
-        strength = np.array([given.get(int(i), 1.0) for i in ids])
-        if not (np.isfinite(strength) & (strength > 0)).all():
-            raise DataError(f"{path}: strengths must be positive numbers")
-    return {"ids": ids, "terminals": terminals, "active": active, "strength": strength}
+def read_strengths(path: Path, ids: np.ndarray) -> np.ndarray:
+    """(k,) currents of the focal nodes from lines `id strength`; 1 where the file does not name one."""
+    table = numbers(path, 2)
+    named = whole_ids(path, table[:, 0])
+    once(path, named, "id")
+    given = dict(zip(named.tolist(), table[:, 1].tolist(), strict=True))
+    return np.array([given.get(int(i), 1.0) for i in ids])
 
 
-def choose_pairs(
-    path: Path, ids: np.ndarray, terminals: list[np.ndarray]
-) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
+def read_pairs(path: Path, ids: np.ndarray, cautions: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """Apply a file of pairs: `mode include|exclude` and a list, or `min`, `max` and a matrix of distances.
 
-    Nodes that the file does not name are dropped if it includes pairs, and kept if it excludes pairs.
+    Returns
+    -------
+    ((m,) int, (m, m) bool)
+        Places of the focal nodes that stay: all if the file excludes pairs, else those that it names; and whether the
+        one of the column takes part when it is the turn of the one of the row. A list counts both ways.
     """
-    lines = [line.split() for line in path.read_text().splitlines() if line.strip()]
+    if not path.is_file():
+        raise DataError(no_file(path))
+    lines = [line.replace(",", " ").split() for line in decoded(path).splitlines() if line.strip()]
     place = {int(label): k for k, label in enumerate(ids)}
     wanted = np.zeros((len(ids), len(ids)), dtype=bool)
     try:
@@ -267,82 +175,99 @@ def choose_pairs(
             mode = lines[0][1].lower()
             if mode not in ("include", "exclude"):
                 raise DataError(f"{path}: mode {mode}: neither include nor exclude")
-            for first, second in ((int(float(line[0])), int(float(line[1]))) for line in lines[1:]):
-                if first in place and second in place:
-                    wanted[place[first], place[second]] = wanted[place[second], place[first]] = True
+            listed = [(int(float(line[0])), int(float(line[1]))) for line in lines[1:]]
+            both = [(a, b) for a, b in listed if a in place and b in place]
+            named = {i for pair in listed for i in pair}
+            wanted[[place[a] for a, _ in both], [place[b] for _, b in both]] = True
+            wanted |= wanted.T
         else:
             mode, least, most = "include", float(lines[0][1]), float(lines[1][1])
+            named = {int(float(text)) for text in lines[2][1:]}
             columns = [int(float(text)) for text in lines[2][1:]]
             for line in lines[3:]:
+                row = int(float(line[0]))
                 for column, text in zip(columns, line[1:], strict=True):
-                    first = int(float(line[0]))
-                    if first in place and column in place and least <= float(text) <= most:
-                        wanted[place[first], place[column]] = wanted[place[column], place[first]] = True
-    except (IndexError, ValueError):
+                    if row in place and column in place:
+                        wanted[place[row], place[column]] = least <= float(text) <= most
+    except (IndexError, ValueError, OverflowError):
         raise DataError(f"{path}: not a file of pairs (first line `mode include`, `mode exclude` or `min X`)") from None
-    if mode == "exclude":
-        wanted = ~wanted
+    strange = sorted(named - place.keys() - {0})
+    if strange:
+        cautions.append(f"{path}: names what is no focal node, and is passed over: {some(strange)}")
+    wanted = ~wanted if mode == "exclude" else wanted
     np.fill_diagonal(wanted, False)
-    keep = np.flatnonzero(wanted.any(axis=1))
-    if not len(keep):
+    if not wanted.any():
         raise DataError(f"{path}: leaves no pair of the focal nodes {some(ids)}")
-    return ids[keep], [terminals[k] for k in keep], wanted[np.ix_(keep, keep)]
+    keep = np.arange(len(ids)) if mode == "exclude" else np.flatnonzero([int(i) in named for i in ids])
+    return keep, wanted[np.ix_(keep, keep)]
 
 
-def place_values(path: Path, habitat: Raster) -> np.ndarray:
-    """(R, C) values of sources or grounds, 0 where there is none: a raster, or lines `value x y`."""
-    if path.suffix.lower() in RASTERS:
-        return np.where(np.isnan(value := read_raster(path, habitat).value), 0.0, value)
+def place_values(
+    path: Path, habitat: Raster, convert: Callable[[Path, np.ndarray], np.ndarray], cautions: list[str]
+) -> np.ndarray:
+    """(R, C) values of sources or grounds, 0 where there is none: a raster, or lines `value x y`.
+
+    Parameters
+    ----------
+    convert : callable
+        From the values of a file to what counts; it gets the path for its messages.
+    """
+    if is_grid(path):
+        value = read_layer(path, habitat).value
+        given = ~np.isnan(value)
+        image = np.zeros(value.shape)
+        image[given] = convert(path, value[given])
+        return image
     table = numbers(path, 3)
-    cell, inside = cell_of(table[:, 1], table[:, 2], habitat)
-    if not inside.all():
-        raise DataError(f"{path}: {int((~inside).sum())} points lie outside of {habitat.path}: {some(table[~inside])}")
-    return np.bincount(cell, table[:, 0], minlength=habitat.value.size).reshape(habitat.value.shape)
+    cell = placed(path, table, habitat)
+    shared = len(cell) - len(np.unique(cell))
+    if shared:
+        cautions.append(
+            f"{path}: {shared} lines name a cell that another line names, too; their values add up "
+            "(Circuitscape takes the last)"
+        )
+    total = np.bincount(cell, convert(path, table[:, 0]), minlength=habitat.value.size)
+    return total.reshape(habitat.value.shape)
 
 
-def on_nodes(grid: GridCircuit, image: np.ndarray) -> np.ndarray:
-    """(N,) sums of an image's values over the cells of each node."""
-    inside = (grid.node >= 0) & (image != 0)
+def on_nodes(path: Path, grid: GridCircuit, image: np.ndarray, what: str, cautions: list[str]) -> np.ndarray:
+    """(N,) sums of an image's values over the cells of each node.
+
+    Raises
+    ------
+    DataError
+        If none lies on a node.
+    """
+    given = image != 0
+    inside = (grid.node >= 0) & given
+    if not inside.any():
+        raise DataError(f"{path}: no {what} (a value other than 0) lies where the habitat has data")
+    if inside.sum() < given.sum():
+        cautions.append(
+            f"{path}: {int(given.sum() - inside.sum())} of {int(given.sum())} {what}s lie where the habitat has no "
+            "data, and are passed over"
+        )
     return np.bincount(grid.node[inside], image[inside], minlength=grid.circuit.nodes).astype(np.float64)
 
 
-def on_grounds(config: Config, grid: GridCircuit, image: np.ndarray) -> np.ndarray:
-    """(N,) conductances to the ground."""
-    if config.yes("ground_file_is_resistances"):
-        image = inverted(image, image != 0)
-    return on_nodes(grid, image)
+def placed(path: Path, table: np.ndarray, like: Raster) -> np.ndarray:
+    """(lines,) flat cells of the points `value x y`.
 
+    A point on the border of two cells belongs to the left or upper one, as in Circuitscape.
 
-def inverted(value: np.ndarray, where: np.ndarray) -> np.ndarray:
-    """1 / value at some places, 0 elsewhere."""
-    return np.where(where, 1.0 / np.where(where, value, 1.0), 0.0)
-
-
-def sources_and_grounds(config: Config, source: np.ndarray, ground: np.ndarray) -> dict[str, Any]:
-    """Sources and grounds of the advanced mode, with its two switches."""
-    faults = Faults()
-    if (ground < 0).any() or np.isnan(ground).any():
-        faults.add(f"{config.file('ground_file')}: grounds must not be negative: {some(ground[~(ground >= 0)])}")
-    if not (source != 0).any():
-        faults.add(f"{config.file('source_file')}: no source lies where the habitat has data")
-    if not (ground != 0).any():
-        faults.add(f"{config.file('ground_file')}: no ground lies where the habitat has data")
-    faults.raise_any()
-    if config.yes("use_unit_currents"):
-        source = (source != 0).astype(np.float64)
-    if config.yes("use_direct_grounds"):
-        ground = np.where(ground > 0, np.inf, 0.0)
-    return {"source": source, "ground": ground}
-
-
-def cell_of(x: np.ndarray, y: np.ndarray, like: Raster) -> tuple[np.ndarray, np.ndarray]:
-    """Flat cells of points, and whether they lie on the grid."""
+    Raises
+    ------
+    DataError
+        If a point lies outside.
+    """
     width, _, left, _, height, top = like.transform
     rows, columns = like.value.shape
-    column = np.floor((x - left) / width).astype(np.int64)
-    row = np.floor((y - top) / height).astype(np.int64)
+    column = np.maximum(np.ceil((table[:, 1] - left) / width) - 1, np.where(table[:, 1] == left, 0, -1))
+    row = np.maximum(np.ceil((table[:, 2] - top) / height) - 1, np.where(table[:, 2] == top, 0, -1))
     inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
-    return np.where(inside, row * columns + column, 0), inside
+    if not inside.all():
+        raise DataError(f"{path}: {int((~inside).sum())} points lie outside of {like.path}: {some(table[~inside])}")
+    return (row * columns + column).astype(np.int64)
 
 
 def numbers(path: Path, columns: int) -> np.ndarray:
@@ -351,29 +276,57 @@ def numbers(path: Path, columns: int) -> np.ndarray:
     Raises
     ------
     DataError
-        If it is missing, empty or not of numbers.
+        If it is missing, empty or not of finite numbers.
     """
     if not path.is_file():
         raise DataError(no_file(path))
+    text = decoded(path)
     try:
-        table = np.loadtxt(path, ndmin=2, usecols=range(columns), delimiter="," if "," in path.read_text() else None)
-    except (ValueError, UnicodeDecodeError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of an empty file, which is told below
+            table = np.loadtxt(
+                io.StringIO(text), ndmin=2, usecols=range(columns), delimiter="," if "," in text else None
+            )
+    except ValueError as error:
         raise DataError(f"{path}: {columns} numbers a line expected ({' '.join(str(error).split())})") from None
     if not len(table):
         raise DataError(f"{path}: empty")
+    if not np.isfinite(table).all():
+        raise DataError(f"{path}: not finite: {some(table[~np.isfinite(table)])}; numbers are needed")
     return table
 
 
-def node_numbers(path: Path, value: np.ndarray, nodes: int) -> np.ndarray:
-    """Numbers of nodes that a file names.
+def decoded(path: Path) -> str:
+    """The text of a file."""
+    try:
+        return content(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text (byte {error.start}); save it as plain text") from None
+
+
+def whole_ids(path: Path, value: np.ndarray) -> np.ndarray:
+    """(lines,) int64 ids.
 
     Raises
     ------
     DataError
-        If one is not in the network.
+        If one is not a whole number, or too large for one.
     """
-    number = value.astype(np.int64)
-    wrong = (number != value) | (number < 0) | (number >= nodes)
+    wrong = (value != np.rint(value)) | (np.abs(value) >= 2.0**53)
     if wrong.any():
-        raise DataError(f"{path}: not nodes of the network, which has 0 to {nodes - 1}: {some(value[wrong])}")
-    return number
+        raise DataError(f"{path}: ids must be whole numbers, these are not: {some(value[wrong])}")
+    return value.astype(np.int64)
+
+
+def once(path: Path, ids: np.ndarray, what: str) -> None:
+    """Refuse a list that names something twice.
+
+    Raises
+    ------
+    DataError
+    """
+    names, count = np.unique(ids, return_counts=True)
+    if (count > 1).any():
+        raise DataError(
+            f"{path}: names a{'n' * (what[0] in 'aeiou')} {what} twice: {some(names[count > 1])}; leave one line"
+        )

@@ -8,12 +8,13 @@ draws no random numbers: the same input gives the same bytes on any number of co
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from scipy import sparse
 
+from prioritize.connectivity.rasters import memory
 from prioritize.errors import DataError, SolveError
 from prioritize.landscape import some
 
@@ -25,6 +26,9 @@ DIRECT_NODES = 100_000
 #: residual of the conjugate gradients, relative to the currents injected
 TOLERANCE = 1e-10
 ITERATIONS = 1000
+#: what an edge of a grid takes at the least: 16 in the list of edges and 24 (both ways) in the matrix, twice each while
+#: they are made
+EDGE_BYTES = 80
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +116,7 @@ def grid_circuit(
     Raises
     ------
     DataError
-        If a conductance is negative or infinite, or there is no cell with data.
+        If a conductance is negative or infinite, there is no cell with data, or more than memory holds.
     """
     from prioritize_kernels.circuit import grid_edges
 
@@ -129,8 +133,13 @@ def grid_circuit(
     count = int(inside.sum())
     if count == 0:
         raise DataError("conductance: no cell holds a positive value; nothing can flow")
-    node = np.where(inside, np.cumsum(inside, dtype=np.int32).reshape(inside.shape) - 1, -1).astype(np.int32)
     room = count * (4 if neighbours == 8 else 2)
+    if room * EDGE_BYTES > memory():
+        raise DataError(
+            f"conductance: {count:,} cells with data take at least {room * EDGE_BYTES / 2**30:,.0f} GiB to solve, this "
+            f"computer has {memory() / 2**30:,.0f} GiB of memory; crop or aggregate the grid"
+        )
+    node = np.where(inside, np.cumsum(inside, dtype=np.int32).reshape(inside.shape) - 1, -1).astype(np.int32)
     tail, head, value = np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room)
     edges = grid_edges(node, conductance, neighbours == 8, average == "resistance", tail, head, value)
     return GridCircuit(Circuit(count, tail[:edges].copy(), head[:edges].copy(), value[:edges].copy()), node)
@@ -178,6 +187,22 @@ def short_circuit(grid: GridCircuit, regions: Sequence[np.ndarray]) -> GridCircu
     reached = least[group] < grid.circuit.nodes
     out[cells[reached]] = number[least[group][reached]]
     return GridCircuit(merged, out.reshape(grid.node.shape))
+
+
+def with_bare_cells(grid: GridCircuit, cells: np.ndarray) -> GridCircuit:
+    """Give cells without a node one to which no edge leads: a focal region may lie on cells without data in part.
+
+    Parameters
+    ----------
+    grid : GridCircuit
+    cells : (n,) int
+        Flat cell numbers.
+    """
+    node = grid.node.copy()
+    flat = node.ravel()
+    bare = np.unique(cells[flat[cells] < 0])
+    flat[bare] = grid.circuit.nodes + np.arange(len(bare))
+    return GridCircuit(replace(grid.circuit, nodes=grid.circuit.nodes + len(bare)), node) if len(bare) else grid
 
 
 def join(circuit: Circuit, into: np.ndarray) -> tuple[Circuit, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -18,6 +19,10 @@ from prioritize.output import blaming, guard_path
 from prioritize.source import no_file
 
 NODATA = -9999.0
+#: what reading one cell takes at the least: the value as it is and as float64, and whether it has data
+BYTES_A_CELL = 17
+#: float64 tells whole numbers apart up to here
+EXACT = 2.0**53
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,13 +73,14 @@ def read_raster(path: Path, like: Raster | None = None) -> Raster:
     Parameters
     ----------
     path : Path
+        One that gzip packed (`.tif.gz`) is read as it is.
     like : Raster, optional
         The raster must cover the same grid.
 
     Raises
     ------
     DataError
-        If the file is missing, no raster, or on another grid.
+        If the file is missing, no raster, too large for the memory of this computer, or on another grid.
     """
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
@@ -87,25 +93,54 @@ def read_raster(path: Path, like: Raster | None = None) -> Raster:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            with rasterio.open(path) as file:
-                band = file.read(1, masked=True)
+            with rasterio.open(f"/vsigzip/{path}" if path.suffix.lower() == ".gz" else path) as file:
                 transform, crs = tuple(file.transform)[:6], file.crs
+                guard_grid(path, file.shape, transform, str(file.dtypes[0]), like)
+                band = file.read(1, masked=True)
     except RasterioError as error:
         raise DataError(f"{path}: damaged or not a raster ({' '.join(str(error).split())})") from None
-    value = np.ma.filled(band.astype(np.float64), np.nan)
+    except MemoryError:
+        raise DataError(f"{path}: does not fit into the memory that is free; crop or aggregate it") from None
+    return Raster(path, np.ma.filled(band.astype(np.float64), np.nan), transform, crs)
+
+
+def guard_grid(
+    path: Path, shape: tuple[int, int], transform: tuple[float, ...], dtype: str, like: Raster | None
+) -> None:
+    """Refuse by its header, before any cell is read, what cannot be used.
+
+    Raises
+    ------
+    DataError
+        If the grid is rotated, of complex numbers, not that of `like`, or larger than the memory of this computer.
+    """
     if transform[1] != 0 or transform[3] != 0:
         raise DataError(f"{path}: the grid is rotated; warp it to a north-up grid first")
-    raster = Raster(path, value, transform, crs)
+    if "complex" in dtype:
+        raise DataError(f"{path}: holds complex numbers ({dtype}); write one real number a cell")
     if like is not None:
-        same = value.shape == like.value.shape and np.allclose(
+        same = shape == like.value.shape and np.allclose(
             transform, like.transform, rtol=1e-9, atol=0.01 * like.cell_size[0]
         )
         if not same:
             raise DataError(
-                f"{path}: a grid of {value.shape} cells at {transform} is not that of {like.path}, "
+                f"{path}: a grid of {shape} cells at {transform} is not that of {like.path}, "
                 f"{like.value.shape} at {like.transform}"
             )
-    return raster
+    need, room = shape[0] * shape[1] * BYTES_A_CELL, memory()
+    if need > room:
+        raise DataError(
+            f"{path}: {shape[0]:,} x {shape[1]:,} cells take {need / 2**30:,.0f} GiB, this computer has "
+            f"{room / 2**30:,.0f} GiB of memory; crop or aggregate it"
+        )
+
+
+def memory() -> int:
+    """Bytes of memory of this computer; where the system does not say, as much as addresses reach."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        return sys.maxsize
 
 
 def whole_numbers(raster: Raster) -> np.ndarray:
@@ -114,9 +149,12 @@ def whole_numbers(raster: Raster) -> np.ndarray:
     Raises
     ------
     DataError
-        If a value is not a whole number.
+        If a value is not a whole number, or too large to be told from its neighbours.
     """
     value = np.where(np.isnan(raster.value), 0.0, raster.value)
+    if (np.abs(value) >= EXACT).any():
+        wrong = value[np.abs(value) >= EXACT][0]
+        raise DataError(f"{raster.path}: {wrong:g} is too large for a label; use whole numbers below {EXACT:.0f}")
     if not np.array_equal(value, np.rint(value)):
         wrong = value[value != np.rint(value)][0]
         raise DataError(f"{raster.path}: {wrong:g} is not a whole number; labels are needed")
