@@ -34,7 +34,8 @@ def awkward(rng: np.random.Generator, size: Any, zeros: float = 0.2) -> np.ndarr
 
 def beside(rng: np.random.Generator, value: float) -> float:
     """A number, or the next one above or below."""
-    return float(np.nextafter(value, rng.choice([-np.inf, value, np.inf])))
+    # beside zero lies 5e-324, which no data hold and whose inverse is infinite
+    return float(np.nextafter(value, rng.choice([-np.inf, value, np.inf]))) if value else 0.0
 
 
 def some_sum(rng: np.random.Generator, values: np.ndarray) -> float:
