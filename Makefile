@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench brute clean
 
 demo: $(READY)
 	$(BIN)/prioritize compare scenarios/pa_only.toml scenarios/pa_oecm.toml scenarios/ecr.toml --out runs/demo --report
@@ -19,6 +19,9 @@ lint: $(READY)
 bench: $(READY)
 	$(if $(CASES),,$(BIN)/python benchmarks/bench_build.py)
 	$(BIN)/python benchmarks/bench_engine.py $(CASES) $(if $(SECONDS),--seconds $(SECONDS))
+
+brute: $(READY)
+	$(BIN)/python -m tests.brute --cases $(or $(CASES),20000) --jobs 2
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

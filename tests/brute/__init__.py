@@ -1,0 +1,1 @@
+"""An independent judge of the solvers: small problems, every selection counted in rational arithmetic."""
