@@ -70,6 +70,8 @@ class Extra:
         Own columns that are not integer are whole in some optimum all the same (flows of whole amounts).
     closes : str
         What of this demand locks units out, in words, where it does.
+    advice : str
+        What to say where it locks all of them out.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Extra:
     rule: Rule | None = None
     implied: bool = False
     closes: str = ""
+    advice: str = ""
 
 
 @dataclass(frozen=True, eq=False)

@@ -213,7 +213,7 @@ def cautions(problem: Problem, program: Program) -> list[str]:
             f"nothing keeps the objective {objective.kind} from selecting all units: a budget is missing "
             '([[constraints]] with kind = "budget", or kind = "area" with max_share)'
         )
-    return found
+    return found + [extra.advice for extra in program.extras if extra.advice]
 
 
 def check(path: str | Path, changes: Mapping[str, Any] | None = None) -> tuple[list[str], list[str]]:

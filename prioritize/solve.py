@@ -240,7 +240,7 @@ def impossible_rows(program: Program) -> list[str]:
             faults.append(
                 f"{name} allows {most:.10g} {unit}".rstrip() + f", but locked-in units already take {low[row]:.10g}"
             )
-    return faults
+    return [*(extra.advice for extra in program.extras if faults and extra.advice), *faults]
 
 
 def shut_units(program: Program) -> list[str]:

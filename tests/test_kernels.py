@@ -242,10 +242,22 @@ def test_exchange(program: Program, seed: int) -> None:
     before, short = naive_kernels.objective(seen, zone), np.maximum(0.0, seen.lower - held)
     price = np.where(np.isfinite(seen.lower), seen.price, 0.0)
     order = np.random.default_rng(seed).permutation(len(seen.cost)).astype(np.int32)
-    gain = selection.exchange(
+    best, best_held = zone.copy(), held.copy()
+    state, values = np.array([selection.seeded(seed + 1)]), np.zeros(2)
+    for first, last in ((0, 1), (1, 77), (77, 200)):  # in how many calls changes nothing
+        selection.exchange(
+            order, seen.zones, *seen.matrix, seen.allowed, seen.cost, *seen.graph, seen.lower, seen.upper, price, 3,
+            0.5, first, last, 200, state, values, zone, held, best, best_held,
+        )  # fmt: skip
+    once, again = random_zones(seen, seed), np.zeros(2)
+    once_held = seen.held(once)
+    once_best, once_best_held = once.copy(), once_held.copy()
+    selection.exchange(
         order, seen.zones, *seen.matrix, seen.allowed, seen.cost, *seen.graph, seen.lower, seen.upper, price, 3, 0.5,
-        200, seed + 1, zone, held,
+        0, 200, 200, np.array([selection.seeded(seed + 1)]), again, once, once_held, once_best, once_best_held,
     )  # fmt: skip
+    assert np.array_equal(best, once_best) and again[1] == values[1]
+    zone, held, gain = best, best_held, values[1]
     assert gain <= 0.0
     assert naive_kernels.objective(seen, zone) - before == pytest.approx(gain, abs=1e-8)
     np.testing.assert_allclose(held, seen.held(zone), atol=1e-9)

@@ -13,7 +13,7 @@ from rasterio.transform import from_origin
 from shapely import box
 
 from prioritize.cli import main
-from prioritize.errors import ScenarioError
+from prioritize.errors import InfeasibleError
 from prioritize.evaluate import recheck
 from prioritize.landscape import Graph, from_arrays
 from prioritize.problem import Problem, compile_problem
@@ -148,10 +148,15 @@ def test_a_cost_penalty_is_a_reason_to_stop(desk: Desk, capsys: pytest.CaptureFi
 @pytest.mark.parametrize("command", ["run", "check"])
 def test_a_patch_larger_than_everything(command: str, desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
     desk.scenario(constraints=[{"kind": "min_patch", "area_km2": 1e9}])
-    assert told(desk, [command, "small.toml"], capsys) == [
-        "constraints[0]: min_patch: area_km2 is 1e+09, but at most 12 km2 of available units hang together, so that "
-        "none can be selected; lower area_km2"
-    ]
+    advice = (
+        "min_patch: area_km2 is 1e+09, but at most 12 km2 of available units hang together, so that none can be "
+        "selected; lower area_km2"
+    )
+    assert told(desk, [command, "small.toml"], capsys)[0] == advice
+    # where nothing has to be selected, nothing is the answer
+    desk.scenario(constraints=[{"kind": "min_patch", "area_km2": 1e9}], objective={"kind": "min_shortfall"})
+    assert main([command, "small.toml"]) == 0
+    assert f"caution: {advice}" in "".join(capsys.readouterr())
 
 
 def in_two_pieces(locked: int | None = None, exempt: bool = True) -> Problem:
@@ -185,8 +190,8 @@ def test_where_no_patch_is_large_enough_another_zone_may_do() -> None:
     recheck(problem, found.selection, found.objective)
     assert found.objective == 3.0 and not found.selection[:, 0].any()
     everywhere = patch.model_copy(update={"zones": None})
-    with pytest.raises(ScenarioError, match="at most 3 km2 of available units hang together"):
-        compile_problem(replace(problem, constraints=(everywhere,)))
+    with pytest.raises(InfeasibleError, match="at most 3 km2 of available units hang together"):
+        solve(compile_problem(replace(problem, constraints=(everywhere,))), family("solvers")["auto"]())
 
 
 def test_a_small_piece_with_a_protected_unit_counts() -> None:

@@ -82,7 +82,9 @@ def test_whole_numbers_for_cp_sat_relax_and_never_cut() -> None:
     assert correction >= 0
     rng = np.random.default_rng(1)
     for _ in range(200):
-        x = np.where(milp.kind == 0, np.round(rng.random(len(milp.cost)) / STEP) * STEP, rng.integers(0, 2, len(milp.cost)))
+        x = np.where(
+            milp.kind == 0, np.round(rng.random(len(milp.cost)) / STEP) * STEP, rng.integers(0, 2, len(milp.cost))
+        )
         activity = milp.rows @ x
         if np.all(activity >= milp.row_lower - 1e-12) and np.all(activity <= milp.row_upper + 1e-12):
             steps = np.where(milp.kind == 0, np.round(x / STEP), x)

@@ -36,6 +36,11 @@ def shuffled(state):
     return state ^ (state << np.uint64(17))
 
 
+def seeded(seed):
+    """State of the random numbers that a seed begins with."""
+    return np.uint64((int(seed) * 2654435769 + 88172645463325252) % 2**64)
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
 def row_change(old, new, indptr, row, amount, held, least, most, price):
     """Change of the priced shortfall when column `new` replaces `old` (-1 is none), and whether the rows allow it.
@@ -395,7 +400,7 @@ def anneal(
 @njit(cache=True, nogil=True, error_model="numpy")
 def exchange(
     order, zones, indptr, row, amount, allowed, cost, ptr, other, out, into, mask,
-    least, most, price, at_a_time, patience, rounds, seed, zone, held,
+    least, most, price, at_a_time, patience, first, last, rounds, state, values, zone, held, best_zone, best_held,
 ):  # fmt: skip
     """Change a few units that are almost indifferent, drop what this makes redundant, take what it makes room for.
 
@@ -411,31 +416,32 @@ def exchange(
         Up to so many are changed at a time.
     patience : float
         First distance from the best, in units of cost; falls to zero.
-    rounds : int
+    first, last, rounds : int
+        Do rounds `first` .. `last`-1 of so many: in several calls, so that the caller can look at its clock.
+    state : (1,) uint64, in and out
+        Of the random numbers.
+    values : (2,) float64, in and out
+        Change of the objective so far, and at the best selection.
     zone, held : in and out
-        Left at the best selection found.
-
-    Returns
-    -------
-    float
-        Change of the objective, not above zero.
+        Where the search is.
+    best_zone, best_held : in and out
+        The best selection found.
     """
-    state = np.uint64(seed) * np.uint64(2654435769) + np.uint64(88172645463325252)
+    draw = state[0]
     log_column = np.empty(2 * len(order) + at_a_time, np.int32)
     log_zone = np.empty(2 * len(order) + at_a_time, np.int8)
-    best_zone, best_held = zone.copy(), held.copy()
-    value, best = 0.0, 0.0
+    value, best = values[0], values[1]
     soft = False
     for r in range(len(price)):
         if 0.0 < price[r] < np.inf:
             soft = True
-    for turn in range(rounds):
+    for turn in range(first, last):
         done, change = 0, 0.0
-        state = shuffled(state)
-        wanted = 1 + int((state >> np.uint64(11)) % np.uint64(at_a_time))
+        draw = shuffled(draw)
+        wanted = 1 + int((draw >> np.uint64(11)) % np.uint64(at_a_time))
         for _ in range(wanted):
-            state = shuffled(state)
-            v = order[int((state >> np.uint64(11)) % np.uint64(len(order)))]
+            draw = shuffled(draw)
+            v = order[int((draw >> np.uint64(11)) % np.uint64(len(order)))]
             u = v // zones
             old, new = zone[u], v % zones
             if old == new:
@@ -461,8 +467,8 @@ def exchange(
             if taken != (i < len(order)) or (not taken and zone[u] >= 0):
                 continue
             # one in eight is passed over, so that the same change does not always end in the same selection
-            state = shuffled(state)
-            if (state >> np.uint64(40)) % np.uint64(8) == 0:
+            draw = shuffled(draw)
+            if (draw >> np.uint64(40)) % np.uint64(8) == 0:
                 continue
             old, new = zone[u], -1 if taken else v % zones
             paid, safe = row_change(
@@ -486,6 +492,5 @@ def exchange(
             continue
         for k in range(done - 1, -1, -1):
             apply_move(log_column[k], log_zone[k], zones, indptr, row, amount, zone, held)
-    zone[:] = best_zone
-    held[:] = best_held
-    return best
+    state[0] = draw
+    values[0], values[1] = value, best

@@ -96,7 +96,7 @@ class Block:
         self.high.append(np.full(count, high))
         self.names += [name] * count
 
-    def extra(self, name: str, rule: Rule, implied: bool = False, closes: str = "") -> Extra:
+    def extra(self, name: str, rule: Rule, implied: bool = False, closes: str = "", advice: str = "") -> Extra:
         """The finished block; its columns cost nothing, so nobody asks which are best for a selection."""
         shape = (len(self.names), self.columns + self.width)
         row, column, value = (np.concatenate(part) for part in zip(*self.rows))
@@ -115,6 +115,7 @@ class Block:
             rule=rule,
             implied=implied,
             closes=closes,
+            advice=advice,
         )
 
 

@@ -53,17 +53,19 @@ class MinPatch(NamedTerm):
             )
         large = room >= least(self.area_km2)
         large |= np.bincount(piece[usable], rule.exempt[usable], len(room)) > 0
-        if not large.any() and len(zones) == to.zones:  # else another zone may do
-            raise ScenarioError(
-                f"min_patch: area_km2 is {self.area_km2:g}, but at most {room.max():.10g} km2 of available units hang "
-                "together, so that none can be selected; lower area_km2"
-            )
         small = usable & ~large[piece]
         to.upper.reshape(to.units, to.zones)[np.ix_(small, zones)] = 0.0
         usable &= ~small
         block = self.block(rule, usable, room[piece] / self.area_km2, to)
         closes = "the patch size" if small.any() else ""
-        to.add_extra(block.extra("minimum patch size", rule, closes=closes))
+        advice = ""
+        if not large.any():
+            advice = (
+                f"min_patch: area_km2 is {self.area_km2:g}, but at most {room.max():.10g} km2 of available units hang "
+                f"together, so that none can be selected{'' if len(zones) == to.zones else ' in these zones'}; "
+                "lower area_km2"
+            )
+        to.add_extra(block.extra("minimum patch size", rule, closes=closes, advice=advice))
 
     def block(self, rule: Patches, usable: np.ndarray, room: np.ndarray, to: Builder) -> Block:
         """The rows of the docstring, areas in units of the least area."""

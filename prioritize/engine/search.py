@@ -111,7 +111,8 @@ class Search:
             if start:
                 shop.anneal(zone, GENTLE, COLD * self.heat, seed, self.standing.over)
                 shop.finish(zone)
-            shop.exchange(zone, max(LEAST, AROUND * shop.binding), self.rounds(ROUNDS), CHANGED[k], seed)
+            around = max(LEAST, AROUND * shop.binding)
+            shop.exchange(zone, around, self.rounds(ROUNDS), CHANGED[k], seed, self.standing.over)
             shop.finish(zone)
             return zone
 
@@ -142,7 +143,8 @@ class Search:
             for turn in range(AGAIN if sweeps > self.first else 0):
                 if self.standing.over():
                     break
-                shop.exchange(zone, swapped, self.rounds(SWAPS), AT_A_TIME, seed + 1000 * k + turn)
+                again = seed + 1000 * k + turn
+                shop.exchange(zone, swapped, self.rounds(SWAPS), AT_A_TIME, again, self.standing.over)
                 shop.finish(zone)
                 last, value = value, self.view.objective(zone)
                 if value >= last:
