@@ -9,6 +9,7 @@ from itertools import pairwise
 import numpy as np
 from scipy import sparse
 
+from prioritize.certificate import proven_bound
 from prioritize.engine import engine
 from prioritize.engine.dual import Multipliers, dual_value
 from prioritize.errors import InfeasibleError, SolveError
@@ -42,6 +43,8 @@ class Solution:
     solver : str
     multipliers : Multipliers or None
         What proves the bound, or a part of it, to anybody who has the inputs (see `certificate.py`).
+    certified : float or None
+        The bound that the multipliers alone prove, in the user's sense.
     """
 
     selection: np.ndarray
@@ -52,6 +55,7 @@ class Solution:
     seconds: float
     solver: str
     multipliers: Multipliers | None = None
+    certified: float | None = None
 
 
 def solve(program: Program, solver: SolverConfig, *, seed: int = 1, reporter: Reporter | None = None) -> Solution:
@@ -125,6 +129,7 @@ def solve(program: Program, solver: SolverConfig, *, seed: int = 1, reporter: Re
         seconds=time.perf_counter() - started,
         solver=outcome.solver,
         multipliers=multipliers,
+        certified=program.sign * proven_bound(program, multipliers),
     )
 
 

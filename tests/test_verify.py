@@ -21,7 +21,7 @@ from shapely import box
 from prioritize.certificate import multipliers_digest, read_certificate, write_certificate
 from prioritize.cli import main
 from prioritize.engine.dual import Multipliers
-from prioritize.summary import file_digest
+from prioritize.inputs import file_digest
 
 # ---------------------------------------------------------------------------- tampering
 
