@@ -116,8 +116,8 @@ def values(claimed: Any, right: Any, where: str) -> str:
     if isinstance(claimed, list) and isinstance(right, list):
         if len(claimed) != len(right):
             return f"{where.rstrip('.') or 'the list'} has {len(claimed)} items, made again {len(right)}"
-        found = (values(first, second, f"{where}{k}.") for k, (first, second) in enumerate(zip(claimed, right)))
-        return next((text for text in found if text), "")
+        pairs = enumerate(zip(claimed, right, strict=True))
+        return next(filter(None, (values(first, second, f"{where}{k}.") for k, (first, second) in pairs)), "")
     same = alike(claimed, right)
     return "" if same else f"{where.rstrip('.')} is {str(claimed)[:80]}, made again {str(right)[:80]}"
 
@@ -134,8 +134,7 @@ def arrays(path: Path, again: Path) -> str:
     right = read_npz(again, wanted)
     for name, array in right.items():
         if name == "about":
-            about = [json.loads(item[name].tobytes()) for item in (claimed, right)]
-            if told := values(*about, "about."):
+            if told := values(json.loads(claimed[name].tobytes()), json.loads(array.tobytes()), "about."):
                 return told
         elif not same_numbers(claimed[name], array):
             return f"{name} is not what it is made again"

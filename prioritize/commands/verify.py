@@ -9,8 +9,8 @@ from pathlib import Path
 HELP = "make a run again from its inputs and selection, and say what that proves"
 DESCRIPTION = (
     "Make every file and figure of a run again from its inputs and its selection, and compare. Exit codes: 0 certified "
-    "(the certificate alone proves the gap that the run claims), 3 claimed (a part of it rests on a solver's tree search, "
-    "which nobody can repeat), 1 wrong, damaged or changed, 2 not a run folder."
+    "(the certificate alone proves the gap that the run claims), 3 claimed (a part of it rests on a solver's tree "
+    "search, which nobody can repeat), 1 wrong, damaged or changed, 2 not a run folder."
 )
 
 
