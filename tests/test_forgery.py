@@ -19,8 +19,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import rasterio
+import rasterio.shutil
 from shapely import box
 
+import prioritize.maplayers
 import prioritize.runner
 from prioritize.certificate import multipliers_digest, read_certificate, write_certificate
 from prioritize.cli import main
@@ -34,7 +36,7 @@ from prioritize.progress import relative_gap
 from prioritize.runner import KEPT, Run, run, save_run
 from prioritize.scenario import read_scenario
 from prioritize.summary import file_digests, read_summary, summary_digest
-from prioritize.verify import Verdict, verify
+from prioritize.verify import verify
 
 SIDE = 10
 SCENARIO = """
@@ -218,7 +220,7 @@ def other_selection(folder: Path) -> None:
 
 
 def other_colours(folder: Path) -> None:
-    with rasterio.open(folder / "selection.tif", "r+") as file:
+    with rasterio.open(folder / "selection.tif", "r+", IGNORE_COG_LAYOUT_BREAK="YES") as file:
         file.write_colormap(1, {0: (255, 0, 0, 255), 1: (0, 0, 255, 255)})
 
 
@@ -242,7 +244,7 @@ FILES: dict[str, Callable[[Path], None]] = {
     "tables: one more": extra_table,
     "maps.npz: a unit": lambda run: new_maps(run, flip),
     "maps.npz: a name": lambda run: new_maps(run, rename),
-    "maps.npz: a layer gone": lambda run: new_maps(run, lambda arrays: arrays.pop("layer_1") and None),
+    "maps.npz: a layer gone": lambda run: new_maps(run, lambda arrays: arrays.__delitem__("layer_1")),
     "maps.npz: a layer more": lambda run: new_maps(run, lambda a: a.update(layer_99=a["layer_0"])),
     "maps.npz: gone": lambda run: without(run, "maps.npz"),
     "selection.qml: a colour": lambda run: edited(run / "selection.qml", 'color="#', 'color="#f'),
@@ -270,8 +272,8 @@ def test_a_forged_file(forge: Callable[[Path], None], folder: Path) -> None:
 # ---------------------------------------------------------------------------- forgeries: the summary
 
 NUMBERS = (
-    "cost", "cost_new", "boundary", "targets_met", "targets", "units_selected", "units", "area_km2", "objective", "bound",
-    "certified_bound", "certified_gap", "gap", "seed",
+    "cost", "cost_new", "boundary", "targets_met", "targets", "units_selected", "units", "area_km2", "objective",
+    "bound", "certified_bound", "certified_gap", "gap", "seed",
 )  # fmt: skip
 OTHERS: dict[str, Any] = {
     "cautions": ["all is well"],
@@ -449,7 +451,7 @@ def bomb(path: Path, member: str, whole: int = 400_000_000) -> None:
     ("name", "member"),
     [("certificate.npz", "rows"), ("maps.npz", "layer_0"), ("maps.npz", "about"), ("maps.npz", "points")],
 )
-def test_a_zip_bomb_is_not_unpacked(name: str, member: str, folder: Path) -> None:
+def test_a_zip_bomb_is_not_unpacked(name: str, member: str, folder: Path, done: tuple[Path, Run]) -> None:
     bomb(folder / name, member)
     summary = summary_of(folder)
     summary["digests"]["files"] = file_digests(folder)
@@ -457,15 +459,19 @@ def test_a_zip_bomb_is_not_unpacked(name: str, member: str, folder: Path) -> Non
     (folder / "summary.json").write_text(json.dumps(summary))
     verify(folder)  # once, for what is loaded once
     tracemalloc.start()
-    began = time.perf_counter()
     found = verify(folder)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert found.status == "wrong" and any(name in fault for fault in found.faults), found
-    assert peak < 100e6 and time.perf_counter() - began < 20
-    if name == "maps.npz":
+    assert peak < 100e6, peak
+    began = time.perf_counter()
+    if name == "certificate.npz":
+        with pytest.raises(DataError, match=r"certificate\.npz: rows is "):
+            read_certificate(folder, compile_problem(done[1].problem))
+    else:
         with pytest.raises(DataError, match=r"maps\.npz"):
             prioritize.maplayers.read_map_layers(folder, 100)
+    assert time.perf_counter() - began < 1
 
 
 def test_a_pickle_is_never_loaded(folder: Path, tmp_path: Path) -> None:
@@ -577,7 +583,7 @@ def test_an_input_that_changes_while_it_is_read(
     monkeypatch.setattr("prioritize.runner.load_landscape", slow)
     monkeypatch.setattr("prioritize.comparison.load_landscape", slow)
     assert main([through, str(scenario), "--out", str(tmp_path / "out")]) == 2
-    told = capsys.readouterr().err.strip().splitlines()
+    told = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
     assert len(told) == 1 and "owl.tif: changed while it was read" in told[0]
     assert not (tmp_path / "out" / "summary.json").exists() and not (tmp_path / "out" / "s").exists()
 
@@ -595,8 +601,3 @@ def test_inputs_of_the_same_name(tmp_path: Path) -> None:
     assert here == there and set(here) == {"key", "a/x.tif", "b/x.tif", "none.tif"} and here["none.tif"] == ABSENT
     (tmp_path / "there" / "a" / "x.tif").write_text("2"), (tmp_path / "there" / "b" / "x.tif").write_text("1")
     assert input_hashes(read_scenario(tmp_path / "there" / "s.toml"))["key"] != here["key"]
-
-
-def test_a_verdict_without_anything_proven(done: tuple[Path, Run]) -> None:
-    assert compile_problem(done[1].problem).sign == 1
-    assert Verdict("wrong", "x").faults == ()
