@@ -438,13 +438,15 @@ def bomb(path: Path, member: str, whole: int = 400_000_000) -> None:
         arrays = dict(file)
     large = arrays.pop(member)
     np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
-    with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as packed:
-        with packed.open(f"{member}.npy", "w", force_zip64=True) as file:
-            head = {"descr": large.dtype.str, "fortran_order": False, "shape": (whole // large.dtype.itemsize,)}
-            np.lib.format.write_array_header_1_0(file, head)
-            block = bytes(10_000_000)
-            for _ in range(whole // len(block)):
-                file.write(block)
+    with (
+        zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as packed,
+        packed.open(f"{member}.npy", "w", force_zip64=True) as file,
+    ):
+        head = {"descr": large.dtype.str, "fortran_order": False, "shape": (whole // large.dtype.itemsize,)}
+        np.lib.format.write_array_header_1_0(file, head)
+        block = bytes(10_000_000)
+        for _ in range(whole // len(block)):
+            file.write(block)
 
 
 @pytest.mark.parametrize(
