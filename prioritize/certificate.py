@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from prioritize.engine.dual import Multipliers
-from prioritize.errors import DAMAGED, DataError
 from prioritize.landscape import Landscape
+from prioritize.npz import Header, read_headers, read_npz
 from prioritize.program import Program
 
 FILE = "certificate.npz"
@@ -49,25 +49,39 @@ def write_certificate(folder: Path, multipliers: Multipliers) -> None:
     np.savez_compressed(folder / FILE, rows=multipliers.rows, **flows)  # type: ignore[arg-type]
 
 
-def read_certificate(folder: Path) -> Multipliers | None:
+def read_certificate(folder: Path, program: Program | None = None) -> Multipliers | None:
     """Read certificate.npz; None where the run has none.
+
+    Parameters
+    ----------
+    folder : Path
+    program : Program, optional
+        What the multipliers belong to. It says how many they are, so that nothing larger is unpacked.
 
     Raises
     ------
     DataError
-        If the file is damaged.
+        If the file is damaged, or holds anything but the prices and flows of the program.
     """
     path = folder / FILE
     if not path.exists():
         return None
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            rows, *flows = [file[name] for name in ("rows", *(f"flows_{k}" for k in range(len(file.files) - 1)))]
-    except DAMAGED as error:
-        raise DataError(f"{path}: damaged or cut off ({error}); make the run again") from None
-    if any(array.dtype != np.float64 or array.ndim != 1 for array in (rows, *flows)):
-        raise DataError(f"{path}: not the prices and flows of a run; make the run again")
+    if program is None:
+        found = read_headers(path)
+        sizes = [found[name][1] if name in found else (0,) for name in names_of(len(found) - 1)]
+    else:
+        sizes = [program.row_lower.shape, *(group.weight.shape for group in program.edges)]
+    wanted: dict[str, Header] = {
+        name: (np.dtype(np.float64), (size[0] if len(size) == 1 else 0,))
+        for name, size in zip(names_of(len(sizes) - 1), sizes, strict=True)
+    }
+    rows, *flows = read_npz(path, wanted).values()
     return Multipliers(rows, tuple(flows))
+
+
+def names_of(groups: int) -> list[str]:
+    """Names of the arrays: prices of rows, then flows of each group of edges."""
+    return ["rows", *(f"flows_{k}" for k in range(groups))]
 
 
 def proves(proven: float, bound: float) -> bool:

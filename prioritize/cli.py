@@ -1,6 +1,6 @@
 """The command line: finds the commands, prints faults, sets the exit code.
 
-Exit codes: 0 done, 2 the user's input, 130 stopped.
+Exit codes: 0 done, 2 the user's input, 130 stopped; `verify` has two more (see `commands/verify.py`).
 """
 
 from __future__ import annotations

@@ -12,20 +12,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from prioritize.errors import DataError, Faults, PrioritizeError, ScenarioError
+from prioritize.errors import Faults, PrioritizeError, ScenarioError
+from prioritize.inputs import take_inputs
 from prioritize.landscape import Landscape
 from prioritize.output import blaming, drafted, write_text
 from prioritize.progress import Reporter
 from prioritize.runner import TABLES, guard_folder, load_landscape, make_problem, run, save_run
 from prioritize.scenario import Scenario, read_scenario
 from prioritize.source import Source
-from prioritize.summary import input_hashes, judged, read_summary
+from prioritize.summary import damage, judged, read_summary
 from prioritize.table import Table, beside, make_tables, read_tables, write_tables
 from prioritize.write import read_selection
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+#: what `outdated` says of a run that is not
+CURRENT = "current"
 #: groups of a level are table rows up to this many; all of them are in each run's evaluation.csv
 MOST_GROUPS = 40
 
@@ -51,6 +54,8 @@ class Comparison:
         Tables of the runs, those of the same name below each other with a column `scenario`.
     heading : str
         What is compared, where it is not the scenarios as they are.
+    why : tuple of str
+        Why a run that was there was not reused; empty where it was, or where there was none.
     """
 
     names: tuple[str, ...]
@@ -62,6 +67,7 @@ class Comparison:
     reused: tuple[bool, ...]
     tables: tuple[Table, ...] = ()
     heading: str = ""
+    why: tuple[str, ...] = ()
 
     def plot(self, path: str | Path | None = None) -> Figure:
         """Maps side by side on one legend; also saved where a path is given (`.png`, `.svg` or `.pdf`)."""
@@ -215,6 +221,7 @@ class Outcome:
     summary: dict[str, Any]
     reused: bool
     tables: Sequence[Table]
+    why: str = ""
 
 
 def answer(
@@ -234,25 +241,42 @@ def answer(
         Held while one is opened.
     """
     try:
+        inputs = take_inputs(scenario)  # before the landscape is read: what is read is what was told by its digest
         with lock:
             landscape = load_landscape(scenario, sources)
-        old = None if folder is None else read_summary(folder)
-        if folder is not None and old is not None and old["inputs"]["key"] == input_hashes(scenario)["key"]:
+        inputs.unchanged()
+        why = "" if folder is None else outdated(folder, inputs.hashes["key"])
+        if folder is not None and why == CURRENT:
             try:
+                old = read_summary(folder) or {}
                 selection = read_selection(folder, landscape)
-            except DataError as error:  # damaged or gone: answered anew
-                reporter.log(f"not reused: {error}")
+                found = tables_of(scenario, folder, landscape, selection, old)
+            except PrioritizeError as error:  # damaged or gone: answered anew
+                why = str(error)
             else:
                 reporter.current = "reused"
-                return Outcome(landscape, selection, old, True, tables_of(scenario, folder, landscape, selection, old))
-        done = run(scenario, reporter=reporter, landscape=landscape)
+                return Outcome(landscape, selection, old, True, found)
+        if why:
+            reporter.log(f"not reused: {why}")
+        done = run(scenario, reporter=reporter, landscape=landscape, inputs=inputs)
         if folder is not None:
             save_run(done, folder)
         reporter.current = "done"
-        return Outcome(landscape, done.selection, done.summary, False, done.tables)
+        return Outcome(landscape, done.selection, done.summary, False, done.tables, why)
     except PrioritizeError:
         reporter.current = "failed"
         raise
+
+
+def outdated(folder: Path, key: str) -> str:
+    """Why a run is not the answer to a question of that key: CURRENT if it is, empty if there is no run."""
+    old = read_summary(folder)
+    if old is None:
+        return ""
+    if old["inputs"]["key"] != key:
+        return "the scenario, an input or the program has changed since"
+    faults = damage(folder, old)
+    return "; ".join(faults) if faults else CURRENT
 
 
 def combine(names: Sequence[str], outcomes: Sequence[Outcome], heading: str = "") -> Comparison:
@@ -270,6 +294,7 @@ def combine(names: Sequence[str], outcomes: Sequence[Outcome], heading: str = ""
         reused=tuple(outcome.reused for outcome in outcomes),
         tables=tuple(beside(names, [outcome.tables for outcome in outcomes])),
         heading=heading,
+        why=tuple(outcome.why for outcome in outcomes),
     )
 
 
@@ -323,13 +348,20 @@ def side_by_side(summaries: Sequence[dict[str, Any]]) -> pd.DataFrame:
     else:
         add(f"boundary ({unit})", "", each("boundary"))
     add("units selected", "", each("units_selected"))
-    add("gap to the best possible", "%", [float("nan") if s["gap"] is None else 100 * s["gap"] for s in summaries])
+    add("gap to the best possible, certified", "%", [percent_of(s.get("certified_gap")) for s in summaries])
+    if any(s.get("bound_by") == "tree search" for s in summaries):
+        add("gap that a tree search claims", "%", [percent_of(s["gap"]) for s in summaries])
     add("status", "", [s["status"].replace("_", " ") for s in summaries])
     add("seconds", "", [sum(s["seconds"].values()) for s in summaries])
     return pd.DataFrame(
         [[measure, unit, *values] for measure, unit, values in rows],
         columns=["measure", "unit", *(s["name"] for s in summaries)],
     )
+
+
+def percent_of(share: float | None) -> float:
+    """A share in percent; NaN where there is none."""
+    return float("nan") if share is None else 100 * share
 
 
 def overlaps(names: Sequence[str], landscapes: Sequence[Landscape], selections: Sequence[np.ndarray]) -> pd.DataFrame:

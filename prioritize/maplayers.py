@@ -7,7 +7,8 @@ numbers stay in the tables, and the zone of every unit in `selection.*`.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 
 from prioritize.errors import DAMAGED, DataError
 from prioritize.landscape import LOCKED_IN, Landscape
+from prioritize.npz import Header, read_headers, read_npz
 from prioritize.place import Grid, Nowhere, Polygons
 
 MAPS = "maps.npz"
@@ -27,6 +29,10 @@ MOST_POLYGONS = 40_000
 FINE_UNITS = 50_000
 #: all layers together, before compression; features beyond are left out, and the report says so
 MOST_BYTES = 80_000_000
+#: no coordinates are as alike as to become so many times smaller by compression
+MOST_ALIKE = 200
+#: arrays of `maps.npz` that every one has
+ARRAYS = ("unit_id", "cell", "points", "ring_start", "ring_unit", "all_id", "all_area_km2", "all_zone")
 #: a polygon's outline is simplified to this share of the map's width
 DETAIL = 1 / 3000
 
@@ -118,10 +124,7 @@ def write_map_layers(folder: Path, landscape: Landscape, selection: np.ndarray) 
         The same input gives the same bytes.
     """
     made = map_file(landscape, selection)
-    arrays: dict[str, np.ndarray] = {
-        key: getattr(made, key)
-        for key in ("unit_id", "cell", "points", "ring_start", "ring_unit", "all_id", "all_area_km2", "all_zone")
-    }
+    arrays: dict[str, np.ndarray] = {key: getattr(made, key) for key in ARRAYS}
     for level, lines in made.lines.items():
         arrays[f"line_{level}"] = np.concatenate(lines) if lines else np.empty((0, 2))
         arrays[f"line_{level}_start"] = np.cumsum([0, *map(len, lines)])
@@ -137,8 +140,14 @@ def write_map_layers(folder: Path, landscape: Landscape, selection: np.ndarray) 
     return path
 
 
-def read_map_layers(folder: Path) -> MapFile | None:
+def read_map_layers(folder: Path, units: int | None = None) -> MapFile | None:
     """What `write_map_layers` wrote; None where there is no such file.
+
+    Parameters
+    ----------
+    folder : Path
+    units : int, optional
+        How many planning units the run has: nothing is unpacked that belongs to more.
 
     Raises
     ------
@@ -149,20 +158,41 @@ def read_map_layers(folder: Path) -> MapFile | None:
     if not path.is_file():
         return None
     try:
-        with np.load(path, allow_pickle=False) as held:
-            about = json.loads(held["about"].tobytes())
-            layers = [
-                MapLayer(**{**item, "names": tuple(item["names"])}, codes=held[f"layer_{index}"])
-                for index, item in enumerate(about.pop("layers"))
-            ]
-            lines = {
-                level: np.split(held[f"line_{level}"], held[f"line_{level}_start"][1:-1])
-                for level in about.pop("lines")
-            }
-            keys = ("unit_id", "cell", "points", "ring_start", "ring_unit", "all_id", "all_area_km2", "all_zone")
-            return MapFile(about, layers=layers, lines=lines, **{key: held[key] for key in keys})
+        headers = read_headers(path)
+        refuse_larger(path, headers, units)
+        held = read_npz(path, headers)
+        about = json.loads(held["about"].tobytes())
+        layers = [
+            MapLayer(**{**item, "names": tuple(item["names"])}, codes=held[f"layer_{index}"])
+            for index, item in enumerate(about.pop("layers"))
+        ]
+        lines = {
+            level: np.split(held[f"line_{level}"], held[f"line_{level}_start"][1:-1]) for level in about.pop("lines")
+        }
+        return MapFile(about, layers=layers, lines=lines, **{key: held[key] for key in ARRAYS})
     except DAMAGED as error:
         raise DataError(f"{path}: damaged ({error}); make the run again") from None
+
+
+def refuse_larger(path: Path, headers: Mapping[str, Header], units: int | None) -> None:
+    """Refuse arrays larger than what belongs to the planning units, and geometry larger than such a file can hold.
+
+    Raises
+    ------
+    DataError
+    """
+    every = headers["all_id"][1] if units is None else (units,)
+    drawn = headers["unit_id"][1]
+    room = MOST_ALIKE * path.stat().st_size
+    for name, (dtype, shape) in headers.items():
+        if name in ("all_id", "all_area_km2", "all_zone"):
+            wrong = shape != every
+        elif name in ("unit_id", "cell") or name.startswith("layer_"):
+            wrong = shape not in (drawn, (0,)) or len(shape) != 1 or shape[0] > every[0]
+        else:
+            wrong = dtype.itemsize * math.prod(shape) > room
+        if wrong:
+            raise DataError(f"{path}: damaged ({name} is larger than that of the run's units); make the run again")
 
 
 def map_file(landscape: Landscape, selection: np.ndarray) -> MapFile:

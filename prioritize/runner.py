@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from prioritize.certificate import FILE as CERTIFICATE
 from prioritize.certificate import write_certificate
 from prioritize.errors import DataError, PrioritizeError
 from prioritize.evaluate import evaluate, recheck
+from prioritize.inputs import Inputs, stamps_of, take_inputs, with_sides
 from prioritize.landscape import Landscape, some
 from prioritize.maplayers import write_map_layers
 from prioritize.mask import masked_names, write_shared
@@ -26,7 +28,7 @@ from prioritize.progress import Reporter
 from prioritize.scenario import Scenario, read_scenario
 from prioritize.solve import Solution, impossible_rows, solve
 from prioritize.source import Source, assemble
-from prioritize.summary import SUMMARY, file_digests, input_hashes, judged, summarise
+from prioritize.summary import SUMMARY, file_digests, judged, summarise, summary_digest
 from prioritize.table import Table, make_tables, write_tables
 from prioritize.write import write_selection
 
@@ -37,6 +39,14 @@ if TYPE_CHECKING:
 TABLES = "tables"
 #: folder of a run that may be shown to others
 SHARED = "shared"
+#: files of a run that cannot be made again, and what becomes of them; all others `write_again` writes
+KEPT = {
+    "scenario.toml": "the question itself: all else is made again from it",
+    SUMMARY: "every value of it is compared with what follows from the rest",
+    CERTIFICATE: "found by a long search; what it proves is computed again",
+    "log.txt": "what happened when: nobody can tell it afterwards",
+    "progress.csv": "what was known when: nobody can tell it afterwards",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +117,7 @@ def run(
     *,
     reporter: Reporter | None = None,
     landscape: Landscape | None = None,
+    inputs: Inputs | None = None,
 ) -> Run:
     """Answer a scenario.
 
@@ -118,6 +129,8 @@ def run(
     reporter : Reporter, optional
     landscape : Landscape, optional
         What `load_landscape(scenario)` gives, where the caller has it already.
+    inputs : Inputs, optional
+        What `take_inputs(scenario)` gave before the landscape was read.
 
     Returns
     -------
@@ -138,7 +151,7 @@ def run(
     if not isinstance(scenario, Scenario):
         scenario = read_scenario(scenario, changes)
     with reporter.phase("read"):
-        inputs = input_hashes(scenario)
+        inputs = take_inputs(scenario) if inputs is None else inputs
         landscape = load_landscape(scenario) if landscape is None else landscape
     if scenario.output.mask is not None:
         masked_names(landscape, scenario.output.mask)  # a wrong one is better told now than after the solve
@@ -149,6 +162,7 @@ def run(
     with reporter.phase("compile"):
         problem = make_problem(scenario, landscape)
         program = compile_problem(problem)
+        inputs.unchanged()  # all that is read has been read
         for text in cautions(problem, program):
             reporter.caution(text)
     edges = sum(len(group.weight) for group in program.edges)
@@ -159,12 +173,14 @@ def run(
         recheck(problem, solution.selection, solution.objective)
         evaluation = evaluate(problem, solution.selection)
     reporter.log(f"{solution.status}: objective {solution.objective:.10g}, bound {solution.bound:.10g}")
-    return Run(scenario, problem, solution, evaluation, inputs, reporter)
+    return Run(scenario, problem, solution, evaluation, inputs.hashes, reporter)
 
 
 def load_landscape(scenario: Scenario, opened: dict[str, Source] | None = None) -> Landscape:
-    """Scenario -> Landscape; `opened` keeps sources for scenarios that share one."""
-    key = json.dumps([scenario.plain()["landscape"], scenario.seed], sort_keys=True)
+    """Scenario -> Landscape; `opened` keeps sources for scenarios that share one, while their files are the same."""
+    stamps = stamps_of(with_sides(scenario.landscape.files())) if opened is not None else {}
+    files = [[str(path), stamp] for path, stamp in stamps.items()]
+    key = json.dumps([scenario.plain()["landscape"], scenario.seed, files], sort_keys=True)
     source = (opened or {}).get(key) or scenario.landscape.open(scenario.seed)
     if opened is not None:
         opened[key] = source
@@ -271,14 +287,7 @@ def save_run(run: Run, folder: Path) -> Path:
     """
     guard_folder(folder)
     with drafted(folder) as draft:
-        write_selection(draft, run.landscape, run.selection)
-        run.evaluation.to_parquet(draft / "evaluation.parquet", index=False)
-        run.evaluation.to_csv(draft / "evaluation.csv", index=False, lineterminator="\n")
-        write_tables(draft / TABLES, run.tables)
-        write_map_layers(draft, run.landscape, run.selection)
-        mask = run.scenario.output.mask
-        if mask is not None:
-            write_shared(draft / SHARED, run.landscape, run.selection, run.evaluation, run.tables, mask)
+        write_again(draft, run.scenario, run.landscape, run.selection, run.evaluation, run.tables)
         (draft / "scenario.toml").write_text(run.scenario.toml(folder.resolve()), encoding="utf-8")
         (draft / "log.txt").write_text("\n".join(run.reporter.lines) + "\n", encoding="utf-8")
         if run.solution.multipliers is not None:
@@ -286,8 +295,30 @@ def save_run(run: Run, folder: Path) -> Path:
         trajectory = pd.DataFrame(run.reporter.trajectory, columns=["seconds", "incumbent", "bound"])
         trajectory.to_csv(draft / "progress.csv", index=False, lineterminator="\n")
         summary = {**run.summary, "digests": {**run.summary["digests"], "files": file_digests(draft)}}
+        summary["digests"]["summary"] = summary_digest(summary)
         (draft / SUMMARY).write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return folder
+
+
+def write_again(
+    folder: Path,
+    scenario: Scenario,
+    landscape: Landscape,
+    selection: np.ndarray,
+    evaluation: pd.DataFrame,
+    tables: Sequence[Table],
+) -> None:
+    """Write every file of a run that follows from its scenario, inputs and (U, Z) selection.
+
+    The one list of them: `save_run` writes it, and `verify` writes it again and compares.
+    """
+    write_selection(folder, landscape, selection)
+    evaluation.to_parquet(folder / "evaluation.parquet", index=False)
+    evaluation.to_csv(folder / "evaluation.csv", index=False, lineterminator="\n")
+    write_tables(folder / TABLES, tables)
+    write_map_layers(folder, landscape, selection)
+    if scenario.output.mask is not None:
+        write_shared(folder / SHARED, landscape, selection, evaluation, tables, scenario.output.mask)
 
 
 def guard_folder(folder: Path) -> None:

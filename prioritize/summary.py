@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 import json
-import platform
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from prioritize.certificate import multipliers_digest, proven_bound, proves, selection_digest
-from prioritize.problem import Problem, compile_problem
-from prioritize.scenario import Scenario, map_files
+from prioritize.certificate import multipliers_digest, selection_digest
+from prioritize.inputs import file_digest, versions
+from prioritize.problem import Problem
+from prioritize.progress import relative_gap
+from prioritize.scenario import Scenario
 from prioritize.solve import Solution
 from prioritize.table import Judged
 
@@ -26,56 +25,28 @@ if TYPE_CHECKING:
 SUMMARY = "summary.json"
 
 
-def input_hashes(scenario: Scenario) -> dict[str, str]:
-    """SHA-256 of every file that the scenario names, and `key` over all that decides the result.
-
-    A file that cannot be read is `absent`: to complain is the reader's part, who knows what it is needed for.
-    """
-    files: set[Path] = set(scenario.landscape.files())
-    plain = scenario.plain()
-    plain.pop("output", None)
-
-    def collect(name: str) -> str:
-        bare = name.split("#")[0]
-        found = [Path(path) for path in glob.glob(bare)] if any(mark in bare for mark in "*?[") else [Path(bare)]
-        files.update(found)
-        return Path(name).name
-
-    anonymous = map_files(plain, collect)
-    hashes: dict[str, str] = {}
-    for path in sorted(files):
-        try:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError:
-            digest = "absent"
-        name = path.name if path.name not in hashes else str(path)
-        hashes[name] = digest
-    decisive = json.dumps([version("prioritize"), anonymous, sorted(hashes.values())], sort_keys=True)
-    return {"key": hashlib.sha256(decisive.encode()).hexdigest(), **hashes}
+#: a certificate may prove this much less than a bound and still be what the bound rests on: see `certifies`
+TOLERANCE = 1e-6
 
 
 def summarise(run: Run) -> dict[str, Any]:
     """The numbers that matter, for `summary.json` and the tables."""
     solution = run.solution
-    certified = certified_bound(run)
+    certified = finite(solution.certified)
     return {
         **figures(run.scenario, run.problem, run.evaluation),
         "status": solution.status,
         "objective": solution.objective,
-        "bound": solution.bound if np.isfinite(solution.bound) else None,
+        "bound": finite(solution.bound),
         "certified_bound": certified,
-        "bound_by": bound_by(run.problem, certified, solution.bound),
-        "gap": solution.gap if np.isfinite(solution.gap) else None,
+        "bound_by": bound_by(solution.objective, solution.bound, certified),
+        "gap": finite(solution.gap),
+        "certified_gap": finite(certified_gap(solution.objective, certified)),
         "proof": proof_sentence(solution),
         "cautions": run.reporter.cautions,
         "seconds": {phase: round(seconds, 3) for phase, seconds in run.reporter.seconds.items()},
         "solver": solution.solver,
-        "versions": {
-            "prioritize": version("prioritize"),
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("ortools", "numpy", "scipy", "numba")},
-        },
+        "versions": versions(),
         "digests": digests(run),
         "inputs": run.inputs,
     }
@@ -117,24 +88,41 @@ def figures(scenario: Scenario, problem: Problem, evaluation: pd.DataFrame) -> d
     }
 
 
-def certified_bound(run: Run) -> float | None:
-    """What the multipliers alone prove (a tree search may have proven more), in the user's sense."""
-    if run.solution.multipliers is None:
-        return None
-    program = compile_problem(run.problem)
-    return program.sign * proven_bound(program, run.solution.multipliers)
+def finite(number: float | None) -> float | None:
+    """A number, or None where it is none that JSON knows."""
+    return number if number is not None and np.isfinite(number) else None
 
 
-def bound_by(problem: Problem, certified: float | None, bound: float) -> str | None:
+def certified_gap(objective: float, certified: float | None) -> float:
+    """How far from the best possible an objective is at most, by the certificate alone; infinite where it says nothing.
+
+    An objective of zero has no share: there a bound that is zero but for rounding is all that can be asked.
+    """
+    if certified is None or not np.isfinite(certified):
+        return np.inf
+    if objective == 0:
+        return 0.0 if abs(certified) <= 1e-9 else np.inf
+    return relative_gap(objective, certified)
+
+
+def certifies(gap: float, certified: float) -> bool:
+    """Whether the gap that a certificate proves is the gap that a run claims, but for TOLERANCE."""
+    return bool(np.isfinite(certified) and certified <= gap + TOLERANCE)
+
+
+def bound_by(objective: float, bound: float, certified: float | None) -> str | None:
     """What a bound rests on: the `certificate`, or, where it is better than that, a solver's `tree search`."""
     if not np.isfinite(bound):
         return None
-    sign = -1.0 if problem.objective.maximise else 1.0
-    return "certificate" if certified is not None and proves(sign * certified, sign * bound) else "tree search"
+    alone = certifies(relative_gap(objective, bound), certified_gap(objective, certified))
+    return "certificate" if alone else "tree search"
 
 
 def digests(run: Run) -> dict[str, str]:
-    """Digests by which `verify` notices a changed unit or multiplier; `save_run` adds `files`, one for each file."""
+    """Digests by which `verify` notices a changed unit or multiplier.
+
+    `save_run` adds `files`, one for each file, and `summary`, over all that the summary says.
+    """
     found = {"selection": selection_digest(run.landscape, run.selection)}
     if run.solution.multipliers is not None:
         found["multipliers"] = multipliers_digest(run.solution.multipliers)
@@ -147,35 +135,76 @@ def file_digests(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): file_digest(path) for path in paths}
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file; of an SQLite file (GeoPackage) without the counters that QGIS changes by opening it."""
-    total = hashlib.sha256()
-    with path.open("rb") as file:
-        head = file.read(100)
-        if head.startswith(b"SQLite format 3\0"):
-            # journal mode, change counter, and by which version of SQLite it was changed (sqlite.org/fileformat.html)
-            head = head[:18] + head[20:24] + head[28:92]
-        total.update(head)
-        while block := file.read(1 << 20):
-            total.update(block)
-    return total.hexdigest()
+def damage(folder: Path, summary: Mapping[str, Any]) -> list[str]:
+    """What of a run is not as it was made: its summary, files that are changed, gone or not told of.
+
+    What others put beside them is theirs.
+    """
+    digests = summary.get("digests")
+    files = digests.get("files") if isinstance(digests, dict) else None
+    if not isinstance(digests, dict) or not isinstance(files, dict) or not files:
+        return [
+            f"{folder / SUMMARY}: no digests of the run's files (an older version made it, or they were taken out); "
+            "remove the folder and make the run again"
+        ]
+    faults = []
+    if digests.get("summary") != summary_digest(summary):
+        faults.append(f"{folder / SUMMARY}: not what the run wrote (a value was changed)")
+    for name, known in files.items():
+        path = folder / name
+        try:
+            if ".." in Path(name).parts or Path(name).is_absolute() or not path.is_file():
+                faults.append(f"{path}: no such file, but the run wrote it")
+            elif file_digest(path) != known:
+                faults.append(f"{path}: not the file that the run wrote (changed or cut off)")
+        except (OSError, ValueError) as error:
+            faults.append(f"{path}: cannot be read ({getattr(error, 'strerror', None) or error})")
+    return faults
+
+
+def summary_digest(summary: Mapping[str, Any]) -> str:
+    """Digest of all that a summary says, but for this digest (`digests.summary`)."""
+    digests = summary.get("digests")
+    bare = {key: value for key, value in digests.items() if key != "summary"} if isinstance(digests, dict) else digests
+    text = json.dumps({**summary, "digests": bare}, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def proof_sentence(solution: Solution) -> str:
-    """The gap in plain words."""
-    return proof_of(solution.status, solution.gap)
+    """How good a solution is in plain words."""
+    return proof_of(solution.status, solution.gap, certified_gap(solution.objective, solution.certified))
 
 
-def proof_of(status: str, gap: float) -> str:
-    """A status and a gap (infinite where nothing is proven) in plain words."""
-    if status == "optimal":
-        return "proven to be the best possible"
-    if not np.isfinite(gap):
+def proof_of(status: str, gap: float, certified: float) -> str:
+    """A status and two gaps (infinite where nothing is known) in plain words: proven is what the certificate proves.
+
+    Parameters
+    ----------
+    status : str
+    gap : float
+        What the run claims.
+    certified : float
+        What its certificate proves (see `certified_gap`).
+    """
+    if not np.isfinite(gap) and status != "optimal":
         return f"no proof of how good this is ({status.replace('_', ' ')})"
-    share = f"{100 * gap:.2g}" if gap < 0.1 else f"{100 * gap:.0f}"
-    words = f"proven to be within {share} % of the best possible"
+    if certifies(gap, certified):
+        if status == "optimal":
+            return "proven to be the best possible"
+        words = f"proven to be within {percent(gap)} of the best possible"
+    else:
+        first = "nothing is certified"
+        if np.isfinite(certified):
+            first = f"certified within {percent(certified)} of the best possible"
+        claim = "0 %" if status == "optimal" else percent(gap)
+        words = f"{first}; the solver's tree search claims {claim}"
     ends = {"time_limit": " (stopped by the time limit)", "interrupted": " (stopped by you)"}
     return words + ends.get(status, "")
+
+
+def percent(gap: float) -> str:
+    """`0.75 %`, two digits."""
+    return f"{100 * gap:.2g} %" if gap < 0.1 else f"{100 * gap:.0f} %"
 
 
 def judged(scenario: Scenario, problem: Problem, selection: np.ndarray, summary: Mapping[str, Any]) -> Judged:
@@ -198,7 +227,7 @@ def read_summary(folder: Path) -> dict[str, Any] | None:
     """The summary of a run folder; None where there is no valid run."""
     try:
         summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     inputs = summary.get("inputs") if isinstance(summary, dict) else None
     return summary if isinstance(inputs, dict) and "key" in inputs else None

@@ -1,17 +1,27 @@
-"""verify(run folder): recompute every row, the objective and the bound from the inputs; trust nothing solved.
+"""verify(run folder): make everything that can be made again from the inputs, and say what that proves.
 
-Digests of inputs and files guard against accidents: a file changed, cut off, lost or mixed up since. The recomputation
-guards against false claims: whoever rewrites a file may rewrite its digest too, but not what follows from the inputs.
-What a tree search proved beyond the certificate, seconds, solver and versions are the run's word alone.
+Digests of inputs and files guard against accidents: a file changed, cut off, lost or mixed up since. Whoever changes a
+file on purpose may make its digest again, but not what follows from the inputs: every file but a few (`runner.KEPT`) is
+written a second time and compared, and every value of the summary is computed or must fit what is.
+
+Three things may come of it:
+
+* `certified`: the certificate alone proves the gap that the run claims, to within `summary.TOLERANCE` (1e-6, in shares
+  of the objective; the same as what `optimal` means). Nobody has to be believed but the inputs.
+* `claimed`: all is as it should be, but part of the gap, or all of it, rests on a solver's tree search, which nobody
+  can repeat without solving again. What the certificate proves is said first.
+* `wrong`: something does not follow, is damaged or lost.
 """
 
 from __future__ import annotations
 
 import math
+import re
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -19,17 +29,38 @@ from prioritize.certificate import FILE, multipliers_digest, proven_bound, prove
 from prioritize.engine.dual import Multipliers
 from prioritize.errors import DataError, PrioritizeError
 from prioritize.evaluate import evaluate, recheck, terms
+from prioritize.inputs import input_hashes, versions
 from prioritize.problem import Problem, compile_problem, held
 from prioritize.program import Program
 from prioritize.progress import relative_gap
-from prioritize.runner import load_landscape, make_problem
+from prioritize.runner import KEPT, cautions, load_landscape, make_problem, write_again
+from prioritize.same import alike, difference
 from prioritize.scenario import Scenario, read_scenario
-from prioritize.summary import SUMMARY, bound_by, figures, file_digest, input_hashes, proof_of, read_summary
+from prioritize.summary import (
+    SUMMARY,
+    bound_by,
+    certified_gap,
+    certifies,
+    damage,
+    figures,
+    finite,
+    judged,
+    percent,
+    proof_of,
+    read_summary,
+)
+from prioritize.table import make_tables
 from prioritize.tolerance import reached
 from prioritize.write import read_selection
 
 #: how a solve may end (see `solve.Solution`)
 ENDS = ("optimal", "within_gap", "time_limit", "repaired", "interrupted")
+#: phases that a run counts the seconds of
+PHASES = ("read", "compile", "solve", "evaluate")
+#: what a summary says that does not follow, and is checked apart
+TOLD = ("bound", "status", "seconds", "solver", "versions", "digests")
+#: exit codes of `prioritize verify`; 2 is a wrong question, as everywhere
+CODES = {"certified": 0, "wrong": 1, "claimed": 3}
 
 
 @dataclass(frozen=True)
@@ -38,18 +69,20 @@ class Verdict:
 
     Attributes
     ----------
+    status : {'certified', 'claimed', 'wrong'}
     sentence : str
         The result in one sentence.
     faults : tuple of str
         What does not hold; empty if all does.
     """
 
+    status: Literal["certified", "claimed", "wrong"]
     sentence: str
-    faults: tuple[str, ...]
+    faults: tuple[str, ...] = ()
 
 
 def verify(folder: str | Path) -> Verdict:
-    """Recompute a run from its inputs.
+    """Make a run again from its inputs and its selection, and compare.
 
     Parameters
     ----------
@@ -63,65 +96,87 @@ def verify(folder: str | Path) -> Verdict:
     Raises
     ------
     DataError
-        If the folder is no run, or one of a version that kept no digests of its files.
+        If the folder is no run folder.
     """
     folder = Path(folder)
+    if not (folder / SUMMARY).is_file():
+        raise DataError(f"{folder}: not a run folder (there is no {SUMMARY} in it)")
     summary = read_summary(folder)
     if summary is None:
-        raise DataError(f"{folder}: not a run folder (no readable {SUMMARY})")
-    digests = summary.get("digests")
-    files = digests.get("files") if isinstance(digests, dict) else None
-    if not isinstance(digests, dict) or not isinstance(files, dict) or not files:
-        raise DataError(
-            f"{folder / SUMMARY}: no digests of the run's files (an older version made it, or they were taken out); "
-            "remove the folder and make the run again"
-        )
-    faults = changed_files(folder, files)
+        return broken(folder, [f"{folder / SUMMARY}: damaged, or not the summary of a run; make the run again"])
+    faults = damage(folder, summary)
     try:
         scenario = read_scenario(folder / "scenario.toml")
-        faults += changed_inputs(scenario, summary["inputs"])
+        inputs = input_hashes(scenario, made_by(summary))
+        faults += changed_inputs(inputs, summary["inputs"])
         landscape = load_landscape(scenario)
         problem = make_problem(scenario, landscape)
         program = compile_problem(problem)
         selection = read_selection(folder, landscape)
-        multipliers = read_certificate(folder)
+        multipliers = read_certificate(folder, program)
     except PrioritizeError as error:
-        return Verdict(f"NOT verified: {folder} cannot be recomputed", tuple(add_new(faults, error.faults)))
-    if selection_digest(landscape, selection) != digests.get("selection"):
-        faults.append("the selection is not the one that the run made (a unit was changed)")
+        return broken(folder, add_new(faults, error.faults))
     faults += check_rows(problem, program, selection)
-    objective = math.fsum(value for _, value in terms(problem, selection))
-    follows = {**figures(scenario, problem, evaluate(problem, selection)), "objective": objective}
+    objective = objective_of(problem, selection, summary)
+    certified = None if multipliers is None else program.sign * proven_bound(program, multipliers)
+    faults += check_bound(program, certified, objective, summary)
+    faults += check_end(scenario, objective, summary)
+    faults += check_told(scenario, summary)
+    evaluation = evaluate(problem, selection)
+    follows = {
+        **figures(scenario, problem, evaluation),
+        **claims_of(objective, certified, summary),
+        "cautions": cautions(problem, program),
+        "inputs": inputs,
+    }
     faults += false_claims(follows, summary)
-    if multipliers is None:
-        proof = f"nothing is proven: there is no {FILE}"
-        # a bound of minus infinity is all that is known without one, and no run leaves that behind
-        if "multipliers" in digests or any(summary.get(key) is not None for key in ("bound", "certified_bound")):
-            faults = add_new(faults, [f"{folder / FILE}: no such file, and the run claims a bound; make the run again"])
-    else:
-        if multipliers_digest(multipliers) != digests.get("multipliers"):
-            faults.append("the certificate is not the one that the run made (a multiplier was changed)")
-        proof = check_bound(program, multipliers, objective, summary, faults)
-    faults += check_claims(scenario, problem, summary)
-    met = int(np.sum(reached(held(landscape, selection), problem.target) & (problem.target > 0)))
-    cost = math.fsum(landscape.cost[selection].tolist())
-    sentence = f"meets {met} of {int(np.sum(problem.target > 0))} targets; cost {cost:,.10g}; {proof}"
-    return Verdict(f"NOT verified: {sentence}" if faults else f"verified: {sentence}", tuple(faults))
+    faults += [f"{key[:40]} is nothing that a run tells" for key in sorted({*summary} - {*follows, *TOLD})]
+    faults += check_digests(landscape_digests(problem, selection, multipliers), summary)
+    with tempfile.TemporaryDirectory(prefix="prioritize-") as name:
+        made = make_tables(judged(scenario, problem, selection, {**summary, **follows}))
+        write_again(Path(name), scenario, landscape, selection, evaluation, made)
+        faults = add_new(faults, other_files(folder, Path(name), summary))
+    told = f"meets {met(problem, selection)} targets; cost {math.fsum(landscape.cost[selection].tolist()):,.10g}"
+    if faults and made_by(summary) != versions():
+        faults.append("the run was made by another version of prioritize or its libraries; to use this one, run again")
+    return verdict(told, objective, certified, summary, faults)
 
 
-def changed_files(folder: Path, files: Mapping[str, Any]) -> list[str]:
-    """Files of the run that are gone or are not what they were; what others put beside them is theirs."""
-    faults = []
-    for name, known in files.items():
-        path = folder / name
-        try:
-            if not path.is_file():
-                faults.append(f"{path}: no such file, but the run wrote it")
-            elif file_digest(path) != known:
-                faults.append(f"{path}: not the file that the run wrote (changed or cut off)")
-        except OSError as error:
-            faults.append(f"{path}: cannot be read ({error.strerror})")
-    return faults
+def verdict(
+    told: str, objective: float, certified: float | None, summary: Mapping[str, Any], faults: list[str]
+) -> Verdict:
+    """The verdict in words: what the certificate proves first, and what else is claimed after it."""
+    gap, proven = relative_gap(objective, number(summary.get("bound"))), certified_gap(objective, certified)
+    proof = f"within {percent(proven)} of the best possible" if math.isfinite(proven) else "nothing is proven"
+    if faults:
+        return Verdict("wrong", f"NOT verified: {told}; {proof}", tuple(faults))
+    if certifies(gap, proven):
+        best = "the best possible" if summary["status"] == "optimal" else proof
+        return Verdict("certified", f"certified: {told}; {best}")
+    first = f"certified only {proof}" if math.isfinite(proven) else f"not certified: {proof}"
+    claim = (
+        f"claims {percent(gap)}, which nobody can check without solving again"
+        if math.isfinite(gap)
+        else "claims nothing"
+    )
+    return Verdict("claimed", f"{first}; the solver's tree search {claim}; {told}")
+
+
+def broken(folder: Path, faults: Iterable[str]) -> Verdict:
+    """The verdict on a run of which too little is left."""
+    return Verdict("wrong", f"NOT verified: {folder} cannot be recomputed", tuple(faults))
+
+
+def met(problem: Problem, selection: np.ndarray) -> str:
+    """`38 of 38`."""
+    asked = problem.target > 0
+    enough = reached(held(problem.landscape, selection), problem.target)
+    return f"{int(np.sum(enough & asked))} of {int(np.sum(asked))}"
+
+
+def made_by(summary: Mapping[str, Any]) -> Any:
+    """The versions that a run says it was made by."""
+    return summary.get("versions")
 
 
 def add_new(faults: list[str], more: Iterable[str]) -> list[str]:
@@ -130,13 +185,8 @@ def add_new(faults: list[str], more: Iterable[str]) -> list[str]:
     return [*faults, *(fault for fault in more if fault.partition(": ")[0] not in named)]
 
 
-def changed_inputs(scenario: Scenario, known: Mapping[str, Any]) -> list[str]:
-    """Input files that are not what they were.
-
-    `key` is none of them: it is there to find runs that need not be made again, so that another version of prioritize
-    gives another. That the scenario is the same says the digest of its copy.
-    """
-    inputs = input_hashes(scenario)
+def changed_inputs(inputs: Mapping[str, str], known: Mapping[str, Any]) -> list[str]:
+    """Input files that are not what they were; `key` follows from them and is compared with the summary."""
     names = sorted({*inputs, *known} - {"key"})
     return [f"{name} is not what it was when the run was made" for name in names if inputs.get(name) != known.get(name)]
 
@@ -151,11 +201,7 @@ def false_claims(follows: Mapping[str, Any], claims: Mapping[str, Any], above: s
             beyond = dict.fromkeys(claimed.keys() - value.keys())
             faults += false_claims({**value, **beyond}, claimed, f"{above}{key}.")
             continue
-        if isinstance(value, int | float):
-            right = abs(number(claimed) - value) <= 1e-9 * max(1.0, abs(value))
-        else:
-            right = claimed == value
-        if not right:
+        if key not in claims or not alike(claimed, value):
             faults.append(f"the {above}{key} is {told(value)}, the run claims {told(claimed)}")
     return faults
 
@@ -171,6 +217,13 @@ def number(claimed: Any) -> float:
 def told(value: Any) -> str:
     """A value of a summary, for people."""
     return "nothing" if value is None else f"{value:.10g}" if isinstance(value, float) else repr(value)[:80]
+
+
+def objective_of(problem: Problem, selection: np.ndarray, summary: Mapping[str, Any]) -> float:
+    """The objective recomputed; as the run says it where that differs by no more than its terms' last digits."""
+    values = [value for _, value in terms(problem, selection)]
+    objective, claimed = math.fsum(values), number(summary.get("objective"))
+    return claimed if abs(claimed - objective) <= 1e-9 * math.fsum(map(abs, values)) else objective
 
 
 def check_rows(problem: Problem, program: Program, selection: np.ndarray) -> list[str]:
@@ -193,54 +246,124 @@ def check_rows(problem: Problem, program: Program, selection: np.ndarray) -> lis
     return faults
 
 
-def check_bound(
-    program: Program, multipliers: Multipliers, objective: float, summary: Mapping[str, Any], faults: list[str]
-) -> str:
-    """What the certificate proves, in words; adds to `faults` what it does not.
+def check_bound(program: Program, certified: float | None, objective: float, summary: Mapping[str, Any]) -> list[str]:
+    """What a run claims of its bounds against what the certificate proves.
 
     Every comparison is written so that NaN, and what is no number, is a fault.
     """
+    if certified is None:
+        # a bound of minus infinity is all that is known without one, and no run leaves that behind
+        digests = summary.get("digests")
+        kept = isinstance(digests, dict) and "multipliers" in digests
+        claimed = kept or any(summary.get(key) is not None for key in ("bound", "certified_bound", "gap"))
+        return [f"{FILE}: no such file, and the run claims a bound; make the run again"] if claimed else []
     own, sign = program.sign * objective, program.sign
-    proven = proven_bound(program, multipliers)
+    proven, bound = sign * certified, number(summary.get("bound"))
     if not math.isfinite(proven):
-        faults.append(f"{FILE} proves nothing: a price or a flow is outside its limits")
-        return "nothing is proven"
-    certified, bound = number(summary.get("certified_bound")), number(summary.get("bound"))
+        return [f"{FILE} proves nothing: a price or a flow is outside its limits"]
+    faults = []
     if not proven <= own + 1e-9 * max(1.0, abs(own)):
-        faults.append(f"the certificate proves {sign * proven:.10g}, the objective is {objective:.10g}: one is wrong")
-    if not (proves(proven, sign * certified) and proves(sign * certified, proven)):
-        claimed = told(summary.get("certified_bound"))
-        faults.append(f"the certificate proves {sign * proven:.10g}, the run claims {claimed} (certified_bound)")
+        faults.append(f"the certificate proves {certified:.10g}, the objective is {objective:.10g}: one is wrong")
     if not proves(sign * bound, proven):
-        faults.append(
-            f"the certificate proves {sign * proven:.10g}, the run claims {told(summary.get('bound'))} (bound)"
-        )
+        faults.append(f"the certificate proves {certified:.10g}, the run claims {told(summary.get('bound'))} (bound)")
     elif not sign * bound <= own + 1e-9 * max(1.0, abs(own)):
         faults.append(
             f"the run claims a bound of {told(summary.get('bound'))}, better than its own objective {objective:.10g}"
         )
-    gap = (own - proven) / abs(own) if own else abs(own - proven)
-    text = f"proven within {100 * max(gap, 0.0):.2g} % of the best possible"
-    tree = (own - sign * bound) / abs(own) if own else gap
-    if tree < gap - 1e-6:
-        text += f" (the solver's tree search, which no certificate repeats, says {100 * max(tree, 0.0):.2g} %)"
-    return text
+    return faults
 
 
-def check_claims(scenario: Scenario, problem: Problem, summary: Mapping[str, Any]) -> list[str]:
-    """What a run says of its proof must follow from its objective and bound, which are checked elsewhere."""
-    objective, bound, certified = (number(summary.get(key)) for key in ("objective", "bound", "certified_bound"))
+def check_end(scenario: Scenario, objective: float, summary: Mapping[str, Any]) -> list[str]:
+    """How a run says that it ended must fit its objective and bound."""
+    bound, status = number(summary.get("bound")), summary.get("status")
     gap = relative_gap(objective, bound)
-    status = summary.get("status")
     if status not in ENDS or (status == "optimal") != (gap <= 1e-6):
         return [f"the run claims to be {told(status)} with a gap of {100 * gap:.4g} %"]
     # what a solver counts as its gap is not to the last digit what is left after rounding
     if status == "within_gap" and gap > 1.01 * scenario.solver.gap + 1e-4 and abs(objective - bound) > 1e-6:
         asked = f"{100 * scenario.solver.gap:.4g} %"
         return [f"the run claims to be within the gap that was asked for ({asked}), its own is {100 * gap:.4g} %"]
-    follows = {
-        "gap": gap if math.isfinite(gap) else None,
-        "proof": proof_of(str(status), gap),
-        "bound_by": bound_by(problem, certified, bound),
+    return []
+
+
+def claims_of(objective: float, certified: float | None, summary: Mapping[str, Any]) -> dict[str, Any]:
+    """What a summary must say of its proof, its bound and status (which are checked apart) taken as they are."""
+    gap, status = relative_gap(objective, number(summary.get("bound"))), summary.get("status")
+    proven = certified_gap(objective, certified)
+    return {
+        "objective": objective,
+        "certified_bound": finite(certified),
+        "certified_gap": finite(proven),
+        "gap": finite(gap),
+        "bound_by": bound_by(objective, number(summary.get("bound")), certified),
+        "proof": proof_of(str(status), gap, proven),
     }
-    return false_claims(follows, summary)
+
+
+def check_told(scenario: Scenario, summary: Mapping[str, Any]) -> list[str]:
+    """What only the run can tell (solver, seconds, versions) must at least be of the kind that it tells."""
+    faults = []
+    made, ours = made_by(summary), versions()
+    known = isinstance(made, dict) and made.keys() == ours.keys()
+    if not known or not all(isinstance(text, str) and re.fullmatch(r"[\w.+-]{1,40}", text) for text in made.values()):
+        faults.append(f"the versions are those of {', '.join(ours)}, the run claims {told(made)}")
+    kind, ortools = scenario.solver.kind, made["ortools"] if known else ""
+    names = ["engine", f"highs (OR-Tools {ortools})"] if kind == "auto" else [f"{kind} (OR-Tools {ortools})"]
+    solver = summary.get("solver")
+    parts = solver.split(" and ") if isinstance(solver, str) else [""]
+    if not all(part in names or (part == "repair" and kind == "auto") for part in parts) or parts[0] == "repair":
+        faults.append(f"the solver is {' or '.join(names)} (asked for: {kind}), the run claims {told(solver)}")
+    seconds = summary.get("seconds")
+    if (
+        not isinstance(seconds, dict)
+        or set(seconds) != set(PHASES)
+        or not all(0 <= number(value) < math.inf for value in seconds.values())
+    ):
+        faults.append(f"the seconds are those of {', '.join(PHASES)}, the run claims {told(seconds)}")
+    return faults
+
+
+def landscape_digests(
+    problem: Problem, selection: np.ndarray, multipliers: Multipliers | None
+) -> dict[str, tuple[str, str]]:
+    """Digests of selection and multipliers, and what it means if they differ."""
+    found = {
+        "selection": (
+            selection_digest(problem.landscape, selection),
+            "the selection is not the one that the run made (a unit was changed)",
+        )
+    }
+    if multipliers is not None:
+        found["multipliers"] = (
+            multipliers_digest(multipliers),
+            "the certificate is not the one that the run made (a multiplier was changed)",
+        )
+    return found
+
+
+def check_digests(follows: Mapping[str, tuple[str, str]], summary: Mapping[str, Any]) -> list[str]:
+    """Digests of contents, and that nothing stands in the summary that no run writes."""
+    digests = summary.get("digests")
+    digests = digests if isinstance(digests, dict) else {}
+    faults = [meaning for name, (digest, meaning) in follows.items() if digests.get(name) != digest]
+    beyond = sorted({*digests} - {*follows, "files", "summary"})
+    return faults + [f"digests.{name[:40]} is nothing that a run keeps" for name in beyond]
+
+
+def other_files(folder: Path, again: Path, summary: Mapping[str, Any]) -> list[str]:
+    """Files of a run that are others than those made again, or that no run writes."""
+    digests = summary.get("digests")
+    files = digests.get("files") if isinstance(digests, dict) else None
+    listed = set(files) if isinstance(files, dict) else set()
+    made = sorted(path.relative_to(again).as_posix() for path in again.rglob("*") if path.is_file())
+    faults = []
+    for name in made:
+        path = folder / name
+        if name not in listed or not path.is_file():
+            faults.append(f"{path}: no such file, but every such run has it")
+        elif found := difference(path, again / name):
+            faults.append(f"{path}: not what follows from the inputs: {found}")
+    kept = {*KEPT} - {SUMMARY, FILE}
+    faults += [f"{folder / name}: no such file, but every run has it" for name in sorted(kept - listed)]
+    beyond = sorted(listed - {*made, *KEPT})
+    return faults + [f"{folder / name}: no run of this scenario writes such a file" for name in beyond]

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from rasterio.transform import from_origin
 
 from prioritize.errors import DataError, InfeasibleError, ScenarioError
+from prioritize.inputs import input_hashes
 from prioritize.landscape import Zone, from_arrays
 from prioritize.problem import Problem, compile_problem
 from prioritize.registry import family
@@ -24,7 +25,6 @@ from prioritize.runner import load_landscape, make_problem
 from prioritize.runner import run as answer
 from prioritize.scenario import parse, read_scenario
 from prioritize.solve import impossible_rows, reach
-from prioritize.summary import input_hashes
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
 REGIMES = ("pa_only", "pa_oecm", "ecr")

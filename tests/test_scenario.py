@@ -14,9 +14,9 @@ from prioritize.commands._options import changes_of
 from prioritize.errors import ScenarioError
 from prioritize.formats._rasterio import RASTER_SUFFIXES
 from prioritize.formats.vector import PARQUET
+from prioritize.inputs import input_hashes
 from prioritize.registry import family
 from prioritize.scenario import FILE, FOLDERS, Scenario, json_schema, merge, parse, put, read_scenario
-from prioritize.summary import input_hashes
 
 SCENARIOS = Path(__file__).parents[1] / "scenarios"
 SMALL: dict[str, Any] = {"name": "small", "landscape": {"format": "synthetic", "rows": 50, "columns": 50}}

@@ -98,6 +98,9 @@ def print_comparison(result: Comparison, folder: Path, written: Sequence[Path]) 
     print_accounts(result.tables, result.names)
     for name, summary, reused in zip(result.names, result.summaries, result.reused, strict=True):
         console.print(f"{name}: {summary['proof']}{' (reused: nothing changed)' if reused else ''}", highlight=False)
+    for name, why in zip(result.names, result.why, strict=False):
+        if why:
+            console.print(f"{name}: solved again: {why}", highlight=False, soft_wrap=True)
     for name, summary in zip(result.names, result.summaries, strict=True):
         print_cautions(summary, f"{name}: ")
     console.print("written: " + ", ".join(str(path) for path in written), highlight=False, soft_wrap=True)

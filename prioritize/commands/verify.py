@@ -6,7 +6,12 @@ import argparse
 import sys
 from pathlib import Path
 
-HELP = "recompute a run from its inputs: rows, objective and bound"
+HELP = "make a run again from its inputs and selection, and say what that proves"
+DESCRIPTION = (
+    "Make every file and figure of a run again from its inputs and its selection, and compare. Exit codes: 0 certified "
+    "(the certificate alone proves the gap that the run claims), 3 claimed (a part of it rests on a solver's tree "
+    "search, which nobody can repeat), 1 wrong, damaged or changed, 2 not a run folder."
+)
 
 
 def configure(command: argparse.ArgumentParser) -> None:
@@ -16,10 +21,10 @@ def configure(command: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """`prioritize verify`."""
-    from prioritize.verify import verify
+    from prioritize.verify import CODES, verify
 
     verdict = verify(options.folder)
     print(verdict.sentence)
     for fault in verdict.faults:
         print(f"error: {fault}", file=sys.stderr)
-    return 2 if verdict.faults else 0
+    return CODES[verdict.status]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from prioritize.comparison import Comparison, show
 from prioritize.place import Nowhere
@@ -22,15 +24,18 @@ def panels_of(comparison: Comparison) -> list[Panel]:
         lines = [
             f"{show(summary['cost'], '')} {summary['cost_unit']}",
             ", ".join(f"{show(100 * value, '%')} of {group}" for group, value in shares.items()),
-            f"{summary['targets_met']} of {summary['targets']} targets; " + proven(summary["gap"]),
+            f"{summary['targets_met']} of {summary['targets']} targets; " + proven(summary),
         ]
         panels.append(Panel(summary["title"] or name, "\n".join(lines), landscape, selection))
     return panels
 
 
-def proven(gap: float | None) -> str:
-    """The gap of a summary in three words."""
-    return "no proof" if gap is None else f"gap {show(100 * gap, '%')}"
+def proven(summary: Mapping[str, Any]) -> str:
+    """The gap of a summary in a few words: what the certificate proves, then what a tree search claims beyond."""
+    claimed = summary["gap"]
+    certified = summary.get("certified_gap") if summary.get("bound_by") == "tree search" else claimed
+    text = "no proof" if certified is None else f"gap {show(100 * certified, '%')}"
+    return text if claimed in (None, certified) else f"{text} (claimed: {show(100 * claimed, '%')})"
 
 
 def write_maps(comparison: Comparison, folder: Path) -> list[Path]:

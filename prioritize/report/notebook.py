@@ -46,7 +46,7 @@ def plot_run(run: Run, path: str | Path | None = None) -> Figure:
     lines = [
         f"{show(summary['cost'], '')} {summary['cost_unit']}",
         f"{show(100 * summary['area_share']['all'], '%')} of the area",
-        f"{summary['targets_met']} of {summary['targets']} targets; " + proven(summary["gap"]),
+        f"{summary['targets_met']} of {summary['targets']} targets; " + proven(summary),
     ]
     panel = Panel(summary["title"] or summary["name"], "\n".join(lines), run.landscape, run.selection)
     return shown(side_by_side([panel], None if path is None else Path(path)))

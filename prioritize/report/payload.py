@@ -31,7 +31,8 @@ SCENARIO_COLOURS = ("#332288", "#44AA99", "#CC6677", "#DDCC77", "#88CCEE", "#882
 SHOWN = (
     "name", "title", "status", "objective", "objective_kind", "terms", "bound", "gap", "proof", "cost", "cost_new",
     "cost_unit", "boundary", "boundary_unit", "targets_met", "targets", "target_denominator", "units_selected", "units",
-    "area_km2", "zone_area_km2", "seconds", "seed", "solver", "versions", "certified_bound", "digests", "inputs",
+    "area_km2", "zone_area_km2", "seconds", "seed", "solver", "versions", "certified_bound", "certified_gap",
+    "bound_by", "digests", "inputs",
 )  # fmt: skip
 COMPARISON_COLUMNS = {"measure": "What is measured.", "unit": "Its unit, where the measure does not say."}
 OVERLAP_COLUMNS = {
@@ -134,7 +135,7 @@ def read_run(folder: Path, unmasked: bool) -> Loaded:
     return Loaded(
         folder=folder,
         summary=summary,
-        maps=None if masked else read_map_layers(folder),
+        maps=None if masked else read_map_layers(folder, units_of(summary)),
         tables=tables or [],
         tables_lost=tables is None,
         masked=masked,
@@ -143,6 +144,12 @@ def read_run(folder: Path, unmasked: bool) -> Loaded:
         scenario="" if masked else text_of(folder / "scenario.toml"),
         certificate=(folder / "certificate.npz").is_file(),
     )
+
+
+def units_of(summary: dict[str, Any]) -> int | None:
+    """How many planning units a summary tells of, if it does."""
+    units = summary.get("units")
+    return units if isinstance(units, int) else None
 
 
 def text_of(path: Path) -> str:

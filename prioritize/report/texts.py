@@ -29,6 +29,14 @@ TEXTS: dict[str, tuple[str, str]] = {
     "sentence_no_targets": (". It has no feature targets.", "。未设定对象目标。"),
     "proof_optimal": ("Proven to be the best possible.", "已证明为最优方案。"),
     "proof_gap": ("Proven to be within {gap} of the best possible.", "已证明与最优方案的差距不超过 {gap}。"),
+    "proof_tree": (
+        "Certified within {certified} of the best possible; the solver's tree search claims {gap}, which no certificate repeats.",
+        "经证书证明与最优方案的差距不超过 {certified}；求解器的树搜索称差距为 {gap}，但证书不能复核。",
+    ),
+    "proof_tree_only": (
+        "Nothing is certified; the solver's tree search claims to be within {gap} of the best possible, which no certificate repeats.",
+        "没有证书证明；求解器的树搜索称与最优方案的差距不超过 {gap}，但证书不能复核。",
+    ),
     "proof_none": ("There is no proof of how close it is to the best possible.", "尚无证明说明其与最优方案的差距。"),
     "stopped_time": ("Stopped by the time limit.", "因到达时间上限而停止。"),
     "stopped_user": ("Stopped by the user.", "由用户停止。"),
@@ -196,12 +204,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "prov_no_inputs": ("No files: the landscape is made from the seed.", "无文件：景观由随机种子生成。"),
     "prov_certificate": ("Certificate", "证书"),
     "certificate_yes": (
-        "The bound {bound} follows from multipliers kept in certificate.npz. `prioritize verify {folder}` recomputes every row, the objective and the bound from the inputs, without a solver.",
-        "界 {bound} 可由 certificate.npz 中的乘子推出。运行 `prioritize verify {folder}` 可不借助求解器，由输入重新计算每个约束、目标值和界。",
+        "The bound {bound} follows from multipliers kept in certificate.npz. `prioritize verify {folder}` makes every file, figure, row and the bound again from the inputs, without a solver.",
+        "界 {bound} 可由 certificate.npz 中的乘子推出。运行 `prioritize verify {folder}` 可不借助求解器，由输入重新生成每个文件、数值和约束，并复核该界。",
     ),
     "certificate_no": (
-        "The run keeps no multipliers: the bound is the solver's word. `prioritize verify {folder}` recomputes every row and the objective.",
-        "该运行未保存乘子：界由求解器给出。运行 `prioritize verify {folder}` 可重新计算每个约束和目标值。",
+        "The run keeps no multipliers: the bound is the solver's word. `prioritize verify {folder}` makes every file, figure and row again.",
+        "该运行未保存乘子：界由求解器给出。运行 `prioritize verify {folder}` 可重新生成每个文件、数值和约束。",
     ),
     "scenario_file": ("Scenario file, all defaults written out", "情景文件（写明全部默认值）"),
     "log": ("Log", "日志"),
