@@ -69,6 +69,7 @@ def summarise(run: Run) -> dict[str, Any]:
         "gap": solution.gap if np.isfinite(solution.gap) else None,
         "proof": proof_sentence(solution),
         "cautions": run.reporter.cautions,
+        "missing": run.reporter.missing,
         "seconds": {phase: round(seconds, 3) for phase, seconds in run.reporter.seconds.items()},
         "solver": solution.solver,
         "versions": {

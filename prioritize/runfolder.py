@@ -1,0 +1,165 @@
+"""The run folder: the answer is on disk before anything is made of it, and whatever fails costs itself alone.
+
+Three steps. Selection, certificate and scenario are written beside the folder and kept from then on, whatever happens.
+With the figures (`summary.json`) they become the run folder: a valid run, whose summary says what is still missing.
+Tables, map layers and the rest are then made in a second folder, each guarded, which takes the first one's place.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from prioritize.certificate import write_certificate
+from prioritize.errors import DataError, SolveError
+from prioritize.maplayers import MAPS, write_map_layers
+from prioritize.mask import write_shared
+from prioritize.output import NOTHING, as_json, beside, guard_path, put_in_place
+from prioritize.progress import why
+from prioritize.scratch import ANSWER, NEW, free_name, told
+from prioritize.summary import SUMMARY, file_digests
+from prioritize.table import write_tables
+from prioritize.write import write_selection
+
+if TYPE_CHECKING:
+    from prioritize.runner import Run
+
+#: folder of a run, and of a comparison, that holds the tables
+TABLES = "tables"
+#: folder of a run that may be shown to others
+SHARED = "shared"
+LOG, PROGRESS = "log.txt", "progress.csv"
+#: what a summary says of parts that are not there yet; it stays where the run is killed before they are
+STOPPED = "not written: the run was stopped before"
+
+
+def guard_folder(folder: Path) -> None:
+    """Refuse to write over anything but a run (or an empty folder)."""
+    guard_path(folder)
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / SUMMARY).exists():
+        raise DataError(f"{folder}: holds files that are not a run; choose another folder with --out")
+
+
+def save_run(run: Run, folder: Path) -> Path:
+    """Write a run folder: the answer first; a table, map layer or style that fails is left out (`reporter.missing`).
+
+    Raises
+    ------
+    DataError
+        If `folder` holds something that is not a run, or the answer cannot be written. An older run stays then.
+    SolveError
+        If the figures of the answer cannot be made; it says where the answer is kept.
+    KeyboardInterrupt
+        Its text says what was written.
+    """
+    guard_folder(folder)
+    written, before = False, len(told)
+    try:
+        with beside(folder) as room:
+            draft, whole = room / NEW, room / "whole"
+            draft.mkdir()
+            write_answer(run, draft, folder)
+            (room / ANSWER).touch()
+            write_summary(run, draft, dict.fromkeys(later(run), STOPPED))
+            twin(draft, whole)
+            put_in_place(draft, folder)
+            written = True
+            run.reporter.folders.append(folder)
+            with run.reporter.part("tables and maps"):
+                write_parts(run, whole)
+                (room / ANSWER).unlink()
+                os.replace(whole, draft)
+                put_in_place(draft, folder)
+    except KeyboardInterrupt:
+        rest = f"the run is in {folder}, without {', '.join(later(run))}" if written else ""
+        raise KeyboardInterrupt(rest or kept(before)) from None
+    except Exception as error:
+        found = kept(before) or kept_elsewhere(run, folder)
+        if isinstance(error, DataError):
+            text = str(error).replace(NOTHING, found) if found else str(error)
+            raise DataError(text) from None
+        raise SolveError(
+            f"{folder}: the figures of the answer cannot be made: {why(error)}; {found or NOTHING}"
+        ) from error
+    return folder
+
+
+def kept(before: int) -> str:
+    """What was said of an answer that is kept since there were `before` such sentences; it is not said twice."""
+    said = told[before:]
+    del told[before:]
+    return "; ".join(said)
+
+
+def write_answer(run: Run, draft: Path, folder: Path) -> None:
+    """What a solve is for, first of all: selection, certificate, and the scenario."""
+    if run.solution.multipliers is not None:
+        write_certificate(draft, run.solution.multipliers)
+    (draft / "scenario.toml").write_text(run.scenario.toml(folder.resolve()), encoding="utf-8")
+    write_selection(draft, run.landscape, run.selection, run.reporter.part)
+
+
+def later(run: Run) -> tuple[str, ...]:
+    """What is written after the answer, in this order."""
+    shared = () if run.scenario.output.mask is None else (SHARED,)
+    return ("evaluation.csv", "evaluation.parquet", TABLES, MAPS, *shared, PROGRESS, LOG)
+
+
+def write_parts(run: Run, draft: Path) -> None:
+    """Everything else, each part on its own; then the summary, which says what is there and what is missing."""
+    part, mask = run.reporter.part, run.scenario.output.mask
+    with part("evaluation.csv", draft / "evaluation.csv"):
+        run.evaluation.to_csv(draft / "evaluation.csv", index=False, lineterminator="\n")
+    with part("evaluation.parquet", draft / "evaluation.parquet"):
+        run.evaluation.to_parquet(draft / "evaluation.parquet", index=False)
+    with part(TABLES, draft / TABLES):
+        write_tables(draft / TABLES, run.tables, part)
+    with part(MAPS, draft / MAPS):
+        write_map_layers(draft, run.landscape, run.selection, part)
+    if mask is not None:
+        with part(SHARED, draft / SHARED):
+            write_shared(draft / SHARED, run.landscape, run.selection, run.evaluation, run.tables, mask)
+    with part(PROGRESS, draft / PROGRESS):
+        trajectory = pd.DataFrame(run.reporter.trajectory, columns=["seconds", "incumbent", "bound"])
+        trajectory.to_csv(draft / PROGRESS, index=False, lineterminator="\n")
+    with part(LOG, draft / LOG):
+        (draft / LOG).write_text("\n".join(run.reporter.lines) + "\n", encoding="utf-8")
+    write_summary(run, draft, run.reporter.missing)
+
+
+def write_summary(run: Run, draft: Path, missing: dict[str, str]) -> None:
+    """Write `summary.json` with the digests of what is there."""
+    own = run.summary
+    summary = {**own, "missing": missing, "digests": {**own["digests"], "files": file_digests(draft)}}
+    (draft / SUMMARY).write_text(as_json(summary) + "\n", encoding="utf-8")
+
+
+def twin(folder: Path, other: Path) -> None:
+    """The files of the answer once more, without room on the disk where it has hard links; not its summary."""
+
+    def link(source: str, target: str) -> None:
+        try:
+            os.link(source, target)
+        except OSError:
+            shutil.copy2(source, target)
+
+    shutil.copytree(folder, other, copy_function=link, ignore=shutil.ignore_patterns(SUMMARY))
+
+
+def kept_elsewhere(run: Run, folder: Path) -> str:
+    """Where there is no room for the answer, the folder for temporary files may have some; says what came of it."""
+    place = free_name(Path(tempfile.gettempdir()) / folder.name)
+    try:
+        place.mkdir()
+        write_answer(run, place, place)
+    except Exception:
+        with suppress(OSError):
+            shutil.rmtree(place)
+        return ""
+    return f"selection and certificate are kept in {place}"
