@@ -20,6 +20,8 @@ from prioritize.scratch import MOVING, NEW, OLD, TARGET, move_all, scratch, swee
 
 #: no more room, whoever sets the limit
 FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
+#: somebody else was faster with a folder of that name
+TAKEN, TRIES = {errno.ENOENT, errno.ENOTEMPTY, errno.EEXIST}, 20
 #: of an output that could not be written
 NOTHING = "nothing of it was kept"
 #: who has errors of its own for what the disk refuses; told by name, for their imports take a second
@@ -201,14 +203,22 @@ def put_in_place(draft: Path, folder: Path) -> None:
     `draft` lies in a room of `beside`. Killed between the two renames, the next command that writes there does the
     second one (see `scratch.settle`).
     """
-    if not folder.exists():
-        os.replace(draft, folder)
-        return
     aside = draft.parent / OLD
-    os.replace(folder, aside)
-    try:
-        os.replace(draft, folder)
-    except BaseException:
-        os.replace(aside, folder)
-        raise
-    shutil.rmtree(aside, ignore_errors=True)
+    for left in reversed(range(TRIES)):  # another run may write there, too: the last one stays
+        try:
+            if not folder.exists():
+                os.replace(draft, folder)
+                return
+            os.replace(folder, aside)
+            try:
+                os.replace(draft, folder)
+            except BaseException:
+                os.replace(aside, folder)
+                raise
+        except OSError as error:
+            if not left or error.errno not in TAKEN or (aside.exists() and not folder.exists()):
+                raise
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            shutil.rmtree(aside, ignore_errors=True)
+            return

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import traceback
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,15 +59,15 @@ def save_run(run: Run, folder: Path) -> Path:
     KeyboardInterrupt
         Its text says what was written.
     """
-    guard_folder(folder)
-    written, before = False, len(told)
+    written, rest, before = False, later(run), len(told)
     try:
+        guard_folder(folder)
         with beside(folder) as room:
             draft, whole = room / NEW, room / "whole"
             draft.mkdir()
             write_answer(run, draft, folder)
             (room / ANSWER).touch()
-            write_summary(run, draft, dict.fromkeys(later(run), STOPPED))
+            write_figures(run, draft)
             twin(draft, whole)
             put_in_place(draft, folder)
             written = True
@@ -76,14 +77,15 @@ def save_run(run: Run, folder: Path) -> Path:
                 (room / ANSWER).unlink()
                 os.replace(whole, draft)
                 put_in_place(draft, folder)
+                rest = ()
     except KeyboardInterrupt:
-        rest = f"the run is in {folder}, without {', '.join(later(run))}" if written else ""
-        raise KeyboardInterrupt(rest or kept(before)) from None
+        without = f", without {', '.join(rest)}" if rest else ""
+        raise KeyboardInterrupt(f"the run is in {folder}{without}" if written else kept(before)) from None
     except Exception as error:
         found = kept(before) or kept_elsewhere(run, folder)
         if isinstance(error, DataError):
-            text = str(error).replace(NOTHING, found) if found else str(error)
-            raise DataError(text) from None
+            text = str(error).replace(NOTHING, found or NOTHING)
+            raise DataError(text if not found or found in text else f"{text}; {found}") from None
         raise SolveError(
             f"{folder}: the figures of the answer cannot be made: {why(error)}; {found or NOTHING}"
         ) from error
@@ -103,6 +105,17 @@ def write_answer(run: Run, draft: Path, folder: Path) -> None:
         write_certificate(draft, run.solution.multipliers)
     (draft / "scenario.toml").write_text(run.scenario.toml(folder.resolve()), encoding="utf-8")
     write_selection(draft, run.landscape, run.selection, run.reporter.part)
+
+
+def write_figures(run: Run, draft: Path) -> None:
+    """Write the summary of an answer to which nothing was added yet; where it cannot be made, why."""
+    try:
+        write_summary(run, draft, dict.fromkeys(later(run), STOPPED))
+    except Exception as error:
+        lines = [*run.reporter.lines, *traceback.format_exception(error)]
+        with suppress(OSError):
+            (draft / LOG).write_text("\n".join(lines), encoding="utf-8")
+        raise
 
 
 def later(run: Run) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 import atexit
 import os
 import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,8 +21,8 @@ try:
 except ImportError:  # Windows has no such locks: nothing is swept there but what is one's own
     fcntl = None  # type: ignore[assignment]
 
-#: `.prioritize-4711-x8rt_2k9`: the number of the process, and eight letters by `tempfile`
-OURS = re.compile(r"\.?prioritize-\d+-[a-z0-9_]{8}")
+#: `.prioritize-4711-09af31c8`: the number of the process, and eight digits at random
+OURS = re.compile(r"\.?prioritize-\d+-[0-9a-f]{8}")
 #: what is written; an older folder that it replaces; whose place both are for; that the first is worth keeping, that
 #: its files are on their way
 NEW, OLD, TARGET, ANSWER, MOVING = "new", "run", "target", "answer", "moving"
@@ -44,23 +44,24 @@ def scratch(place: Path, prefix: str = ".") -> Iterator[Path]:
         A dot hides it.
     """
     sweep(place)
-    room, lock = own(place, prefix)
-    _open[room] = lock
+    room = place.absolute() / f"{prefix}prioritize-{os.getpid()}-{secrets.token_hex(4)}"
     try:
+        own(room)
         yield room
     finally:
         close(room)
 
 
-def own(place: Path, prefix: str) -> tuple[Path, int]:
+def own(room: Path) -> None:
     """Make a folder and lock it; a sweeper may have come in between, then again."""
     while True:
-        room = Path(tempfile.mkdtemp(prefix=f"{prefix}prioritize-{os.getpid()}-", dir=place)).absolute()
+        _open[room] = -1  # before it is there: Ctrl-C may come at any moment
+        with suppress(FileExistsError):  # a sweeper is at it
+            os.mkdir(room, 0o700)
         lock = locked(room)
-        if lock is None:
-            continue
-        if room.exists():
-            return room, lock
+        if lock is not None and room.exists():
+            _open[room] = lock
+            return
         unlock(lock)
 
 
@@ -85,22 +86,27 @@ def locked(room: Path) -> int | None:
     return lock
 
 
-def unlock(lock: int) -> None:
+def unlock(lock: int | None) -> None:
     """Let go of a folder."""
-    if lock >= 0:
+    if lock is not None and lock >= 0:
         with suppress(OSError):
             os.close(lock)
 
 
 def close(room: Path) -> None:
-    """Settle and remove a folder of this process."""
-    lock = _open.pop(room, None)
-    if lock is not None:
-        try:
-            settle(room, alive=True)
-        finally:
-            shutil.rmtree(room, ignore_errors=True)
-            unlock(lock)
+    """Settle and remove a folder of this process, and do not let Ctrl-C stop that half-way."""
+    try:
+        finish(room)
+    except KeyboardInterrupt:
+        finish(room)
+        raise
+
+
+def finish(room: Path) -> None:
+    """Settle and remove a folder of this process, or what is left of it."""
+    settle(room, alive=True)
+    shutil.rmtree(room, ignore_errors=True)
+    unlock(_open.pop(room, None))
 
 
 @atexit.register
@@ -144,8 +150,12 @@ def settle(room: Path, *, alive: bool = False) -> None:
         os.replace(new if new.exists() else old, target)
     elif (room / ANSWER).exists() and new.exists():
         kept = free_name(target)
-        os.replace(new, kept)
         told.append(f"selection and certificate are kept in {kept}")
+        try:
+            os.replace(new, kept)
+        except OSError:
+            told.pop()
+            raise
 
 
 def free_name(target: Path) -> Path:

@@ -14,5 +14,7 @@ def print_cautions(summary: Mapping[str, Any], where: str = "") -> None:
     """
     for text in summary.get("cautions", ()):
         print(f"caution: {where}{text}", file=sys.stderr)
-    for name, reason in summary.get("missing", {}).items():
-        print(f"caution: {where}{name} is missing: {reason} (more in the run's log.txt)", file=sys.stderr)
+    missing = summary.get("missing", {})
+    more = "" if {"log.txt", "tables and maps"} & missing.keys() else " (more in the run's log.txt)"
+    for name, reason in missing.items():
+        print(f"caution: {where}{name} is missing: {reason}{more}", file=sys.stderr)
