@@ -71,9 +71,7 @@ def beside(folder: Path) -> Iterator[Path]:
                 (room / TARGET).write_text(str(folder.absolute()), encoding="utf-8")
                 yield room
     except BaseException:
-        for part in made:
-            with suppress(OSError):  # another run may write there by now
-                part.rmdir()
+        remove_empty(made)
         raise
 
 
@@ -117,6 +115,7 @@ def gathered(folder: Path, last: str = "", out: Path | None = None) -> Iterator[
     folder = Path(folder)
     guard_path(folder)
     made = [part for part in (folder, *folder.parents) if not part.exists()]
+    under_way = False
     try:
         with ExitStack() as stack:
             with blaming(out or folder):
@@ -128,14 +127,25 @@ def gathered(folder: Path, last: str = "", out: Path | None = None) -> Iterator[
             yield draft
             (room / TARGET).write_text(str(folder.absolute()), encoding="utf-8")
             (room / MOVING).touch()
+            under_way = True
             if last:
                 (folder / last).unlink(missing_ok=True)
             move_all(draft, folder, last)
-    except BaseException:
-        for part in made:  # leave no empty folder behind
-            with suppress(OSError):
-                part.rmdir()
+    except KeyboardInterrupt:
+        if under_way:  # `scratch` went on with it
+            raise KeyboardInterrupt(f"{out or folder} is written") from None
+        remove_empty(made)
         raise
+    except BaseException:
+        remove_empty(made)
+        raise
+
+
+def remove_empty(made: list[Path]) -> None:
+    """Leave no empty folders behind; in others another run may write by now."""
+    for part in made:
+        with suppress(OSError):
+            part.rmdir()
 
 
 @contextmanager

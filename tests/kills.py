@@ -154,6 +154,20 @@ def look_at_run(room: Path, found: dict[str, Any], out: str) -> None:
     told.clear()
 
 
+def look_at_comparison(room: Path, found: dict[str, Any], out: str) -> None:
+    """What a comparison left: its runs, each by its state, and its own files, before and after the sweep."""
+    look_at_files(room, found, out)
+    both = room / "case" / out
+    found["runs"] = (
+        {path.name: state_of_run(path) for path in both.iterdir() if path.name in ("small", "other")}
+        if (both.exists())
+        else {}
+    )
+    own = {name: text for name, text in found["content"].items() if name.startswith(out)}
+    runs = tuple(f"{out}/{name}/" for name in found["runs"])
+    found["content"] = {name: text for name, text in own.items() if not name.startswith(runs)}
+
+
 def look_at_files(room: Path, found: dict[str, Any], out: str) -> None:
     """What a command left in a folder, after the next command's sweep."""
     folder = room / "case"

@@ -146,7 +146,7 @@ def test_a_part_that_fails_costs_itself_alone(
     monkeypatch.setattr(place, broken)
     assert main(RUN) == 0
     line = f"caution: {name} is missing: MemoryError: of 3 TiB"
-    assert [text for text in capsys.readouterr().err.splitlines() if text.startswith("caution: ")][0].startswith(line)
+    assert next(t for t in capsys.readouterr().err.splitlines() if t.startswith("caution: ")).startswith(line)
     folder = desk.folder / "runs/small"
     summary = json.loads((folder / "summary.json").read_text())
     assert not any((folder / part).exists() for part in missing)
