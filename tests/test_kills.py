@@ -101,6 +101,7 @@ def test_a_run_ended_at_every_step(number: int, older: bool, desk: Desk) -> None
     print(f"{len(found) - 1} steps, {after} of them after the answer")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_comparison_ended_while_it_writes(number: int, desk: Desk) -> None:
     """Runs are whole or absent; comparison.csv stands only beside what belongs to it."""
