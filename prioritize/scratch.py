@@ -12,6 +12,7 @@ import os
 import re
 import secrets
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -30,6 +31,8 @@ NEW, OLD, TARGET, ANSWER, MOVING = "new", "run", "target", "answer", "moving"
 told: list[str] = []
 
 _open: dict[Path, int] = {}
+#: once the process ends, threads that go on begin nothing anew
+_ended = threading.Event()
 
 
 @contextmanager
@@ -55,6 +58,8 @@ def scratch(place: Path, prefix: str = ".") -> Iterator[Path]:
 def own(room: Path) -> None:
     """Make a folder and lock it; a sweeper may have come in between, then again."""
     while True:
+        if _ended.is_set():
+            raise OSError("the process ends")
         _open[room] = -1  # before it is there: Ctrl-C may come at any moment
         with suppress(FileExistsError):  # a sweeper is at it
             os.mkdir(room, 0o700)
@@ -112,7 +117,8 @@ def finish(room: Path) -> None:
 @atexit.register
 def close_all() -> None:
     """What threads that were cut off have open goes with the process."""
-    for room in list(_open):
+    _ended.set()
+    for room in sorted(_open, key=lambda room: -len(room.parts)):  # inner ones first
         with suppress(OSError):
             close(room)
 
