@@ -1,6 +1,7 @@
 """The command line: finds the commands, prints faults, sets the exit code.
 
-Exit codes: 0 done, 2 the user's input, 130 stopped; `verify` has two more (see `commands/verify.py`).
+Exit codes: 0 done, 2 the user's input, 130 stopped (by Ctrl-C or SIGTERM); `verify` has two more (see
+`commands/verify.py`).
 """
 
 from __future__ import annotations
@@ -9,11 +10,15 @@ import argparse
 import importlib
 import os
 import pkgutil
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from prioritize import __version__, commands
-from prioritize.errors import PrioritizeError
+from prioritize.errors import PrioritizeError, Stopped
+from prioritize.scratch import told
 
 #: the order of the help; commands that are not named here follow
 ORDER = (
@@ -36,13 +41,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Entry point; returns the exit code."""
     options = parser().parse_args(arguments)
     try:
-        return int(options.command(options) or 0)
+        with terminated_as_interrupted():
+            return int(options.command(options) or 0)
+    except Stopped as stop:
+        for fault in stop.faults:
+            print(f"stopped; {fault}", file=sys.stderr)
+        return 130
     except PrioritizeError as error:
         for fault in error.faults:
             print(f"error: {fault}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
-        print("stopped; nothing was written", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        said = " ".join(map(str, stop.args))
+        print(f"stopped; {said or 'nothing was written'}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # `prioritize schema | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -52,6 +63,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"error: {error.filename}: {(error.strerror or 'cannot be used').lower()}", file=sys.stderr)
         return 2
+    finally:
+        for text in told:
+            print(f"caution: of a run that was stopped, {text}", file=sys.stderr)
+        told.clear()
+
+
+@contextmanager
+def terminated_as_interrupted() -> Iterator[None]:
+    """SIGTERM (a batch system, a shutdown) ends a command as Ctrl-C does, so that it leaves nothing behind."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from prioritize.errors import Faults, PrioritizeError, ScenarioError
+from prioritize.errors import Faults, PrioritizeError, ScenarioError, Stopped
 from prioritize.inputs import take_inputs
 from prioritize.landscape import Landscape
-from prioritize.output import blaming, drafted, write_text
+from prioritize.output import gathered
 from prioritize.progress import Reporter
-from prioritize.runner import TABLES, guard_folder, load_landscape, make_problem, run, save_run
+from prioritize.runner import TABLES, guard_folder, load_landscape, make_problem, run
 from prioritize.scenario import Scenario, read_scenario
 from prioritize.source import Source
 from prioritize.summary import damage, judged, read_summary
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: what `outdated` says of a run that is not
 CURRENT = "current"
+#: what a comparison is made of; the first one is there once all of them are
+FILES = ("comparison.csv", "comparison.md", "overlap.csv", TABLES)
 #: groups of a level are table rows up to this many; all of them are in each run's evaluation.csv
 MOST_GROUPS = 40
 
@@ -82,16 +84,16 @@ class Comparison:
 
     def save(self, folder: str | Path) -> list[Path]:
         """Write comparison.csv, comparison.md, overlap.csv and the folder `tables`; return their paths."""
-        folder = Path(folder)
-        written = [folder / "comparison.csv", folder / "comparison.md", folder / "overlap.csv"]
-        with blaming(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            write_text(written[0], self.table.to_csv(index=False, lineterminator="\n"))
-            write_text(written[1], self.markdown())
-            write_text(written[2], self.overlap.to_csv(index=False, lineterminator="\n"))
-        with drafted(folder / TABLES) as draft:
-            write_tables(draft, self.tables)
-        return [*written, folder / TABLES]
+        with gathered(Path(folder), FILES[0]) as draft:
+            self.write(draft)
+        return [Path(folder) / name for name in FILES]
+
+    def write(self, draft: Path) -> None:
+        """Write the files into a folder whose files then move to their place together (`output.gathered`)."""
+        texts = (self.table.to_csv(index=False, lineterminator="\n"), self.markdown())
+        for name, text in zip(FILES, (*texts, self.overlap.to_csv(index=False, lineterminator="\n")), strict=False):
+            (draft / name).write_text(text, encoding="utf-8")
+        write_tables(draft / TABLES, self.tables)
 
     def formatted(self, *, short: bool = False) -> list[list[str]]:
         """The table as text, header first; `short` leaves out levels of more than 4 groups."""
@@ -190,10 +192,16 @@ def compare(
     results = joblib.Parallel(n_jobs=jobs, backend="threading")(
         joblib.delayed(one)(*item) for item in zip(read, folders, reporters, strict=True)
     )
+    raise_all(results)
+    return combine(names, results)
+
+
+def raise_all(results: Sequence[Any]) -> None:
+    """Raise the faults among the results together; that something was stopped is told where nothing is at fault."""
     failed = [result for result in results if isinstance(result, PrioritizeError)]
+    failed = [error for error in failed if not isinstance(error, Stopped)] or failed
     if failed:
         raise type(failed[0])([fault for error in failed for fault in error.faults])
-    return combine(names, results)
 
 
 def read_all(scenarios: Sequence[str | Path | Scenario], changes: Mapping[str, Any] | None) -> list[Scenario]:
@@ -255,12 +263,13 @@ def answer(
                 why = str(error)
             else:
                 reporter.current = "reused"
+                reporter.folders.append(folder)
                 return Outcome(landscape, selection, old, True, found)
         if why:
             reporter.log(f"not reused: {why}")
-        done = run(scenario, reporter=reporter, landscape=landscape, inputs=inputs)
-        if folder is not None:
-            save_run(done, folder)
+        if reporter.stop.is_set():  # before its turn came
+            raise Stopped("it was not begun")
+        done = run(scenario, reporter=reporter, landscape=landscape, inputs=inputs, folder=folder)
         reporter.current = "done"
         return Outcome(landscape, done.selection, done.summary, False, done.tables, why)
     except PrioritizeError:
@@ -306,7 +315,7 @@ def tables_of(
     summary: Mapping[str, Any],
 ) -> list[Table]:
     """The tables of a run folder; made anew where they are not there."""
-    found = None if folder is None else read_tables(folder / TABLES)
+    found = None if folder is None or summary.get("missing") else read_tables(folder / TABLES)
     if found is None:
         found = make_tables(judged(scenario, make_problem(scenario, landscape), selection, summary))
     return found

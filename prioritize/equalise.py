@@ -17,6 +17,7 @@ it is.
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -28,9 +29,10 @@ import numpy as np
 import pandas as pd
 
 from prioritize.accounting import NO_REALM, realms, sums
-from prioritize.comparison import Comparison, Outcome, answer, combine, compare, read_all, tables_of
+from prioritize.comparison import Comparison, Outcome, answer, combine, compare, raise_all, read_all, tables_of
 from prioritize.errors import InfeasibleError, PrioritizeError, ScenarioError, SolveError
 from prioritize.progress import Reporter
+from prioritize.runner import load_landscape
 from prioritize.scenario import Scenario, parse
 from prioritize.source import Source
 from prioritize.table import Table
@@ -88,6 +90,7 @@ def equalise(
     """
     read = read_all(scenarios, changes)
     reporters = list(reporters or [Reporter() for _ in read])
+    check_shared(read, by)
     base = compare(read, out, jobs=jobs, reporters=reporters)
     limits = least_areas(base) if by == "area" else least_cost(base)
     folder = None if out is None else Path(out)
@@ -113,9 +116,7 @@ def equalise(
             return type(error)([f"{read[k].name}, at equal {by}: {fault}" for fault in error.faults])
 
     results = joblib.Parallel(n_jobs=jobs, backend="threading")(joblib.delayed(one)(k) for k in range(len(read)))
-    failed = [result for result in results if isinstance(result, PrioritizeError)]
-    if failed:
-        raise type(failed[0])([fault for error in failed for fault in error.faults])
+    raise_all(results)
     outcomes, ways = zip(*results, strict=True)
     equal = combine(base.names, outcomes, heading(base, limits, ways, by))
     report = told(base, equal, limits, ways, by)
@@ -129,6 +130,36 @@ def equalise(
     )
 
 
+def check_shared(read: Sequence[Scenario], by: str) -> None:
+    """Refuse scenarios that cannot be held to one another, before any of them is answered.
+
+    Raises
+    ------
+    ScenarioError
+        They do not share realms, or the unit of costs.
+    """
+    # those of one landscape share all that, and it need not be read
+    keys = [json.dumps(scenario.plain()["landscape"], sort_keys=True) for scenario in read]
+    first = {key: scenario for key, scenario in zip(reversed(keys), reversed(read), strict=True)}
+    if len(first) == 1:
+        return
+    sources: dict[str, Source] = {}
+    found = {key: load_landscape(scenario, sources) for key, scenario in first.items()}
+    if by == "cost":
+        units = sorted({landscape.cost_unit for landscape in found.values()})
+        if len(units) > 1:
+            raise ScenarioError(f"equal cost: the costs are in different units: {', '.join(units)}")
+        return
+    shared = {key: [name for name in realms(landscape)[1] if name != NO_REALM] for key, landscape in found.items()}
+    own = shared[keys[0]]
+    for scenario, other in zip(read, [shared[key] for key in keys], strict=True):
+        if set(other) != set(own):
+            raise ScenarioError(
+                f"equal area: '{read[0].name}' has the realms {', '.join(own)}, "
+                f"'{scenario.name}' has {', '.join(other)}; compare scenarios of one landscape"
+            )
+
+
 def areas(comparison: Comparison, k: int) -> dict[str, float]:
     """Selected area of each realm, km2."""
     landscape = comparison.landscapes[k]
@@ -140,21 +171,13 @@ def areas(comparison: Comparison, k: int) -> dict[str, float]:
 def least_areas(comparison: Comparison) -> list[Limit]:
     """The least area that any scenario selects, realm by realm."""
     found = [areas(comparison, k) for k in range(len(comparison.names))]
-    for name, other in zip(comparison.names, found, strict=True):
-        if other.keys() != found[0].keys():
-            raise ScenarioError(
-                f"equal area: '{comparison.names[0]}' has the realms {', '.join(found[0])}, "
-                f"'{name}' has {', '.join(other)}; compare scenarios of one landscape"
-            )
     return [Limit(realm, min(other[realm] for other in found), "km2") for realm in found[0]]
 
 
 def least_cost(comparison: Comparison) -> list[Limit]:
     """The least new cost of any scenario."""
-    units = [landscape.cost_unit for landscape in comparison.landscapes]
-    if len(set(units)) > 1:
-        raise ScenarioError(f"equal cost: the costs are in different units: {', '.join(sorted(set(units)))}")
-    return [Limit("new cost", min(float(summary["cost_new"]) for summary in comparison.summaries), units[0])]
+    unit = comparison.landscapes[0].cost_unit
+    return [Limit("new cost", min(float(summary["cost_new"]) for summary in comparison.summaries), unit)]
 
 
 def values(comparison: Comparison, k: int, by: str) -> dict[str, float]:

@@ -44,6 +44,10 @@ class SolveError(PrioritizeError):
     """The solver failed, found nothing in the time it had, or returned what the re-check refuses."""
 
 
+class Stopped(PrioritizeError):
+    """The user stopped it before there was an answer; nobody's fault, and no answer either."""
+
+
 class Faults:
     """Collects faults so that all of them are told at once.
 

@@ -18,7 +18,9 @@ import numpy as np
 from prioritize.errors import DAMAGED, DataError
 from prioritize.landscape import LOCKED_IN, Landscape
 from prioritize.npz import Header, read_headers, read_npz
+from prioritize.output import as_json
 from prioritize.place import Grid, Nowhere, Polygons
+from prioritize.progress import Part, whole
 
 MAPS = "maps.npz"
 #: a map on a screen is about 700 pixels wide
@@ -109,7 +111,7 @@ class MapFile:
     lines: dict[str, list[np.ndarray]] = field(default_factory=dict)
 
 
-def write_map_layers(folder: Path, landscape: Landscape, selection: np.ndarray) -> Path:
+def write_map_layers(folder: Path, landscape: Landscape, selection: np.ndarray, part: Part = whole) -> Path:
     """Write `maps.npz` into a folder.
 
     Parameters
@@ -117,13 +119,15 @@ def write_map_layers(folder: Path, landscape: Landscape, selection: np.ndarray) 
     folder : Path
     landscape : Landscape
     selection : (U, Z) bool
+    part : Part, optional
+        What is done where a group of layers cannot be made; by default the exception goes on.
 
     Returns
     -------
     Path
         The same input gives the same bytes.
     """
-    made = map_file(landscape, selection)
+    made = map_file(landscape, selection, part)
     arrays: dict[str, np.ndarray] = {key: getattr(made, key) for key in ARRAYS}
     for level, lines in made.lines.items():
         arrays[f"line_{level}"] = np.concatenate(lines) if lines else np.empty((0, 2))
@@ -134,7 +138,7 @@ def write_map_layers(folder: Path, landscape: Landscape, selection: np.ndarray) 
         for layer in made.layers
     ]
     about = {**made.about, "layers": listed, "lines": list(made.lines)}
-    arrays["about"] = np.frombuffer(json.dumps(about, allow_nan=False).encode(), np.uint8)
+    arrays["about"] = np.frombuffer(as_json(about, indent=None).encode(), np.uint8)
     path = Path(folder) / MAPS
     np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
     return path
@@ -195,7 +199,7 @@ def refuse_larger(path: Path, headers: Mapping[str, Header], units: int | None) 
             raise DataError(f"{path}: damaged ({name} is larger than that of the run's units); make the run again")
 
 
-def map_file(landscape: Landscape, selection: np.ndarray) -> MapFile:
+def map_file(landscape: Landscape, selection: np.ndarray, part: Part = whole) -> MapFile:
     """What there is to draw of a landscape and a selection."""
     zone = np.where(selection.any(axis=1), selection.argmax(axis=1) + 1, 0).astype(np.uint8)
     about: dict[str, Any] = {
@@ -222,12 +226,13 @@ def map_file(landscape: Landscape, selection: np.ndarray) -> MapFile:
     else:
         drawn = np.arange(len(zone))
         extra["points"], extra["ring_start"], extra["ring_unit"] = outlines(place)
-        extra["lines"] = borders(landscape, place)
+        with part(f"{MAPS}: borders"):
+            extra["lines"] = borders(landscape, place)
         crs = place.geometry.crs
         about |= {"place": "polygons", "crs": None if crs is None else crs.to_wkt()}
     layers: list[MapLayer] = []
     room = MOST_BYTES
-    for layer in list_layers(landscape, selection, zone, drawn):
+    for layer in list_layers(landscape, selection, zone, drawn, part):
         if layer.codes.nbytes > room and layer.group not in ("plan", "today", "cost", "place"):
             about["left_out"] += 1
             continue
@@ -293,10 +298,28 @@ def border_levels(landscape: Landscape) -> list[str]:
     return [level for level in ("realm", *others[:1]) if level in landscape.groups]
 
 
-def list_layers(landscape: Landscape, selection: np.ndarray, zone: np.ndarray, drawn: np.ndarray) -> Iterator[MapLayer]:
-    """Everything that can be shown, what matters most first."""
-    names = tuple(item.name for item in landscape.zones)
+def list_layers(
+    landscape: Landscape, selection: np.ndarray, zone: np.ndarray, drawn: np.ndarray, part: Part = whole
+) -> Iterator[MapLayer]:
+    """Everything that can be shown, what matters most first; of a group that cannot be made, what could."""
     kind = np.uint16 if len(drawn) <= FINE_UNITS else np.uint8
+    groups: dict[str, Iterator[MapLayer]] = {
+        "plan": plan_layers(landscape, selection, zone, drawn),
+        "patch size": patch_layers(landscape, selection, drawn, kind),
+        "existing areas": today_layers(landscape, drawn),
+        "cost": cost_layers(landscape, drawn, kind),
+        "groups": place_layers(landscape, drawn),
+        "unit layers": unit_layers(landscape, drawn, kind),
+        "features": feature_layers(landscape, drawn, kind),
+    }
+    for name, layers in groups.items():
+        with part(f"{MAPS}: {name}"):
+            yield from layers
+
+
+def plan_layers(landscape: Landscape, selection: np.ndarray, zone: np.ndarray, drawn: np.ndarray) -> Iterator[MapLayer]:
+    """The selection, what of it is locked in, and of which category a redline is."""
+    names = tuple(item.name for item in landscape.zones)
     yield MapLayer("selection", "plan", "selection", zone[drawn], names=names)
     locked = (landscape.status == LOCKED_IN) & selection
     before = np.where(locked.any(axis=1), locked.argmax(axis=1) + 1, 0).astype(np.uint8)
@@ -308,19 +331,39 @@ def list_layers(landscape: Landscape, selection: np.ndarray, zone: np.ndarray, d
         inside = selection[:, redline].any(axis=1)
         codes = np.where(inside, np.where(today > 0, today, len(classes) + 1), 0).astype(np.uint8)
         yield MapLayer("redline", "plan", "redline category", codes[drawn], names=(*classes, "neither"))
+
+
+def patch_layers(landscape: Landscape, selection: np.ndarray, drawn: np.ndarray, kind: type) -> Iterator[MapLayer]:
+    """How large the patch is that a unit lies in."""
     patches = patch_area(landscape, selection)
     if patches is not None:
         yield number("patch", "plan", "patch size", "km2", patches[drawn], kind)
+
+
+def today_layers(landscape: Landscape, drawn: np.ndarray) -> Iterator[MapLayer]:
+    """What is protected, and how, already."""
+    today, classes = tenure_code(landscape)
     if classes:
         yield MapLayer("today", "today", "existing areas", today[drawn], names=classes)
+
+
+def cost_layers(landscape: Landscape, drawn: np.ndarray, kind: type) -> Iterator[MapLayer]:
+    """Cost in the first zone."""
     yield number("cost", "cost", "cost", landscape.cost_unit, landscape.cost[drawn, 0], kind, zero=True)
+
+
+def place_layers(landscape: Landscape, drawn: np.ndarray) -> Iterator[MapLayer]:
+    """The groups of each level."""
     for level, grouping in landscape.groups.items():
         codes = (grouping.code[drawn] + 1).astype(np.uint8 if len(grouping.names) < 256 else np.uint16)
         if len(grouping.names) < 65_536:
             yield MapLayer(f"group:{level}", "place", level, codes, names=grouping.names)
+
+
+def unit_layers(landscape: Landscape, drawn: np.ndarray, kind: type) -> Iterator[MapLayer]:
+    """Other values of the planning units."""
     for name, values in landscape.layers.items():
         yield number(f"unit:{name}", "unit", name, "", values[drawn], kind, zero=True)
-    yield from feature_layers(landscape, drawn, kind)
 
 
 def feature_layers(landscape: Landscape, drawn: np.ndarray, kind: type) -> Iterator[MapLayer]:
@@ -353,7 +396,9 @@ def patch_area(landscape: Landscape, selection: np.ndarray) -> np.ndarray | None
     chosen: np.ndarray = np.asarray(selection.any(axis=1))
     if not len(graph.indices):
         return None
-    matrix = sparse.csr_array((np.ones(len(graph.indices), np.int8), graph.indices, graph.indptr))
+    # the shape is said: SciPy would take the last unit that has a neighbour for the last one
+    shape = (len(chosen), len(chosen))
+    matrix = sparse.csr_array((np.ones(len(graph.indices), np.int8), graph.indices, graph.indptr), shape=shape)
     inside: np.ndarray = np.flatnonzero(chosen)
     _, label = sparse.csgraph.connected_components(matrix[inside][:, inside], directed=False)
     area = np.zeros(len(chosen))

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+
+from prioritize.errors import PrioritizeError
+from prioritize.output import of_the_disk, reason
+
+#: (name of a part of the results, paths that may be half-written of it) -> a context to make and write it in
+Part = Callable[..., AbstractContextManager[None]]
+
+
+def whole(name: str, *paths: Path) -> AbstractContextManager[None]:
+    """A Part that does without nothing: the first exception ends it all. `Reporter.part` is the other one."""
+    return nullcontext()
 
 
 class Reporter:
@@ -21,6 +35,10 @@ class Reporter:
         In the user's sense of the objective; infinite where not known yet.
     cautions : list of str
         What the user should know of the question before trusting the answer; also in the log.
+    missing : dict of str to str
+        Parts of the results that could not be made or written, by their file, and why (see `part`).
+    folders : list of Path
+        Run folders that are there: written, or taken as they were.
     stop : threading.Event
         Once set, the solver is asked to stop and the best selection so far is kept.
     """
@@ -29,6 +47,8 @@ class Reporter:
         self.started = time.perf_counter()
         self.lines: list[str] = []
         self.cautions: list[str] = []
+        self.missing: dict[str, str] = {}
+        self.folders: list[Path] = []
         self.seconds: dict[str, float] = {}
         self.trajectory: list[tuple[float, float, float]] = []
         self.stop = threading.Event()
@@ -49,6 +69,26 @@ class Reporter:
         self.log(f"caution: {text}")
 
     @contextmanager
+    def part(self, name: str, *paths: Path) -> Iterator[None]:
+        """Do without a part of the results that fails: no answer is lost for a table.
+
+        Parameters
+        ----------
+        name : str
+            Its file in the run folder, for `missing`, where the reason goes; the log has the traceback.
+        *paths : Path
+            What may be half-written of it, and is removed.
+        """
+        try:
+            yield
+        except Exception as error:
+            self.missing[name] = why(error)
+            self.log(f"not written: {name}: {self.missing[name]}")
+            self.lines.extend("    " + line for line in "".join(traceback.format_exception(error)).splitlines())
+            for path in paths:
+                shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+    @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         """Name what is being done and count its time."""
         begun = time.perf_counter()
@@ -67,6 +107,16 @@ class Reporter:
 
     def show(self) -> None:
         """Draw the state; nothing by default."""
+
+
+def why(error: Exception) -> str:
+    """An exception in one line; those of our own are sentences already."""
+    text = " ".join(str(error).split())
+    if isinstance(error, PrioritizeError):
+        return text
+    if of_the_disk(error):
+        return reason(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def relative_gap(objective: float, bound: float) -> float:

@@ -1,9 +1,9 @@
-"""run(scenario) -> Run: the straight line. And the folder that a run leaves behind."""
+"""run(scenario) -> Run: the straight line. The folder that a run leaves behind: see `runfolder.py`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,40 +13,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from prioritize.certificate import FILE as CERTIFICATE
-from prioritize.certificate import write_certificate
-from prioritize.errors import DataError, PrioritizeError
+from prioritize.errors import DataError, PrioritizeError, SolveError, Stopped
 from prioritize.evaluate import evaluate, recheck
 from prioritize.inputs import Inputs, stamps_of, take_inputs, with_sides
 from prioritize.landscape import Landscape, some
-from prioritize.maplayers import write_map_layers
-from prioritize.mask import masked_names, write_shared
-from prioritize.output import drafted, guard_path
+from prioritize.mask import masked_names
 from prioritize.problem import Problem, compile_problem
 from prioritize.program import Program
 from prioritize.progress import Reporter
+from prioritize.runfolder import SHARED, TABLES, guard_folder, save_run
 from prioritize.scenario import Scenario, read_scenario
 from prioritize.solve import Solution, impossible_rows, solve
 from prioritize.source import Source, assemble
-from prioritize.summary import SUMMARY, file_digests, judged, summarise, summary_digest
-from prioritize.table import Table, make_tables, write_tables
-from prioritize.write import write_selection
+from prioritize.summary import judged, summarise
+from prioritize.table import Table, make_tables
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: folder of a run, and of a comparison, that holds the tables
-TABLES = "tables"
-#: folder of a run that may be shown to others
-SHARED = "shared"
-#: files of a run that cannot be made again, and what becomes of them; all others `write_again` writes
-KEPT = {
-    "scenario.toml": "the question itself: all else is made again from it",
-    SUMMARY: "every value of it is compared with what follows from the rest",
-    CERTIFICATE: "found by a long search; what it proves is computed again",
-    "log.txt": "what happened when: nobody can tell it afterwards",
-    "progress.csv": "what was known when: nobody can tell it afterwards",
-}
+__all__ = ["SHARED", "TABLES", "Run", "check", "guard_folder", "load_landscape", "make_problem", "run", "save_run"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +45,6 @@ class Run:
     problem : Problem
         With the landscape and the targets.
     solution : Solution
-    evaluation : DataFrame
-        Tidy: metric, feature, group, zone, value, unit.
     inputs : dict of str to str
         SHA-256 of every input file by name, and `key` over everything that decides the result.
     reporter : Reporter
@@ -71,7 +54,6 @@ class Run:
     scenario: Scenario
     problem: Problem
     solution: Solution
-    evaluation: pd.DataFrame
     inputs: dict[str, str]
     reporter: Reporter
 
@@ -86,6 +68,12 @@ class Run:
         return self.solution.selection
 
     @cached_property
+    def evaluation(self) -> pd.DataFrame:
+        """Tidy: metric, feature, group, zone, value, unit."""
+        with self.reporter.phase("evaluate"):
+            return evaluate(self.problem, self.selection)
+
+    @cached_property
     def summary(self) -> dict[str, Any]:
         """What `summary.json` says."""
         return summarise(self)
@@ -93,10 +81,10 @@ class Run:
     @cached_property
     def tables(self) -> list[Table]:
         """Coverage, ledger, species, shortfalls ...: see `prioritize/tables/`."""
-        return make_tables(judged(self.scenario, self.problem, self.selection, self.summary))
+        return make_tables(judged(self.scenario, self.problem, self.selection, self.summary), self.reporter.part)
 
     def save(self, folder: str | Path) -> Path:
-        """Write the run folder (all of it, or nothing) and return it."""
+        """Write the run folder and return it: the answer first, and what fails later costs itself alone."""
         return save_run(self, Path(folder))
 
     def plot(self, path: str | Path | None = None) -> Figure:
@@ -118,6 +106,7 @@ def run(
     reporter: Reporter | None = None,
     landscape: Landscape | None = None,
     inputs: Inputs | None = None,
+    folder: Path | None = None,
 ) -> Run:
     """Answer a scenario.
 
@@ -131,6 +120,8 @@ def run(
         What `load_landscape(scenario)` gives, where the caller has it already.
     inputs : Inputs, optional
         What `take_inputs(scenario)` gave before the landscape was read.
+    folder : Path, optional
+        Run folder, written as soon as there is an answer, before its figures are made.
 
     Returns
     -------
@@ -139,7 +130,8 @@ def run(
     Raises
     ------
     PrioritizeError
-        ScenarioError, DataError, InfeasibleError or SolveError: whose fault it is.
+        ScenarioError, DataError, InfeasibleError or SolveError: whose fault it is; Stopped where the user stopped it
+        before there was an answer.
 
     Examples
     --------
@@ -168,12 +160,20 @@ def run(
     edges = sum(len(group.weight) for group in program.edges)
     reporter.log(f"program: {len(program.cost)} columns, {program.rows.shape[0]} rows, {edges} directed edges")
     with reporter.phase("solve"):
-        solution = solve(program, scenario.solver, seed=scenario.seed, reporter=reporter)
+        try:
+            solution = solve(program, scenario.solver, seed=scenario.seed, reporter=reporter)
+        except SolveError as error:
+            if reporter.stop.is_set():
+                raise Stopped("no selection that meets every hard row was found before that") from error
+            raise
     with reporter.phase("evaluate"):
         recheck(problem, solution.selection, solution.objective)
-        evaluation = evaluate(problem, solution.selection)
     reporter.log(f"{solution.status}: objective {solution.objective:.10g}, bound {solution.bound:.10g}")
-    return Run(scenario, problem, solution, evaluation, inputs.hashes, reporter)
+    done = Run(scenario, problem, solution, inputs.hashes, reporter)
+    if folder is not None:
+        save_run(done, folder)
+    done.evaluation  # noqa: B018  # made now, as long as its time is counted
+    return done
 
 
 def load_landscape(scenario: Scenario, opened: dict[str, Source] | None = None) -> Landscape:
@@ -275,54 +275,3 @@ def check(path: str | Path, changes: Mapping[str, Any] | None = None) -> tuple[l
         except PrioritizeError as error:
             faults.extend(error.faults)
     return faults, facts
-
-
-def save_run(run: Run, folder: Path) -> Path:
-    """Write a run folder beside its final place, then rename it: it is there whole or not at all.
-
-    Raises
-    ------
-    DataError
-        If `folder` holds something that is not a run, or cannot be written.
-    """
-    guard_folder(folder)
-    with drafted(folder) as draft:
-        write_again(draft, run.scenario, run.landscape, run.selection, run.evaluation, run.tables)
-        (draft / "scenario.toml").write_text(run.scenario.toml(folder.resolve()), encoding="utf-8")
-        (draft / "log.txt").write_text("\n".join(run.reporter.lines) + "\n", encoding="utf-8")
-        if run.solution.multipliers is not None:
-            write_certificate(draft, run.solution.multipliers)
-        trajectory = pd.DataFrame(run.reporter.trajectory, columns=["seconds", "incumbent", "bound"])
-        trajectory.to_csv(draft / "progress.csv", index=False, lineterminator="\n")
-        summary = {**run.summary, "digests": {**run.summary["digests"], "files": file_digests(draft)}}
-        summary["digests"]["summary"] = summary_digest(summary)
-        (draft / SUMMARY).write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    return folder
-
-
-def write_again(
-    folder: Path,
-    scenario: Scenario,
-    landscape: Landscape,
-    selection: np.ndarray,
-    evaluation: pd.DataFrame,
-    tables: Sequence[Table],
-) -> None:
-    """Write every file of a run that follows from its scenario, inputs and (U, Z) selection.
-
-    The one list of them: `save_run` writes it, and `verify` writes it again and compares.
-    """
-    write_selection(folder, landscape, selection)
-    evaluation.to_parquet(folder / "evaluation.parquet", index=False)
-    evaluation.to_csv(folder / "evaluation.csv", index=False, lineterminator="\n")
-    write_tables(folder / TABLES, tables)
-    write_map_layers(folder, landscape, selection)
-    if scenario.output.mask is not None:
-        write_shared(folder / SHARED, landscape, selection, evaluation, tables, scenario.output.mask)
-
-
-def guard_folder(folder: Path) -> None:
-    """Refuse to write over anything but a run (or an empty folder)."""
-    guard_path(folder)
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / SUMMARY).exists():
-        raise DataError(f"{folder}: holds files that are not a run; choose another folder with --out")

@@ -44,6 +44,7 @@ def summarise(run: Run) -> dict[str, Any]:
         "certified_gap": finite(certified_gap(solution.objective, certified)),
         "proof": proof_sentence(solution),
         "cautions": run.reporter.cautions,
+        "missing": run.reporter.missing,
         "seconds": {phase: round(seconds, 3) for phase, seconds in run.reporter.seconds.items()},
         "solver": solution.solver,
         "versions": versions(),

@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 
 from prioritize.accounting import Classes, Figures, classes, figures
+from prioritize.output import as_json
+from prioritize.progress import Part, whole
 from prioritize.registry import family
 
 if TYPE_CHECKING:
@@ -92,9 +94,19 @@ class Judged:
         return figures(self.problem, self.selection)
 
 
-def make_tables(judged: Judged) -> list[Table]:
-    """Every table that the landscape carries the data for, in the order of the report."""
-    made = [table for maker in family("tables").values() for table in maker(judged)]
+def make_tables(judged: Judged, part: Part = whole) -> list[Table]:
+    """Every table that the landscape carries the data for, in the order of the report.
+
+    Parameters
+    ----------
+    judged : Judged
+    part : Part, optional
+        What is done where a table cannot be made; by default the exception goes on.
+    """
+    made: list[Table] = []
+    for name, maker in family("tables").items():
+        with part(f"tables/{name}.csv"):
+            made.extend(maker(judged))
     return sorted(made, key=lambda table: table.order)
 
 
@@ -103,7 +115,7 @@ def is_text(column: pd.Series) -> bool:
     return not (pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column))
 
 
-def write_tables(folder: Path, tables: Sequence[Table]) -> list[Path]:
+def write_tables(folder: Path, tables: Sequence[Table], part: Part = whole) -> list[Path]:
     """Write `<name>.csv` for each table and `index.json` with titles, notes and definitions.
 
     Parameters
@@ -111,6 +123,8 @@ def write_tables(folder: Path, tables: Sequence[Table]) -> list[Path]:
     folder : Path
         Made if it is not there.
     tables : sequence of Table
+    part : Part, optional
+        What is done where a table cannot be written; by default the exception goes on.
 
     Returns
     -------
@@ -119,8 +133,10 @@ def write_tables(folder: Path, tables: Sequence[Table]) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     for table in tables:
-        written.append(folder / f"{table.name}.csv")
-        table.frame.to_csv(written[-1], index=False, lineterminator="\n")
+        path = folder / f"{table.name}.csv"
+        with part(f"{folder.name}/{path.name}", path):
+            table.frame.to_csv(path, index=False, lineterminator="\n")
+            written.append(path)
     index = [
         {
             "name": table.name,
@@ -131,9 +147,10 @@ def write_tables(folder: Path, tables: Sequence[Table]) -> list[Path]:
             "texts": [name for name in table.frame if is_text(table.frame[name])],
         }
         for table in tables
+        if folder / f"{table.name}.csv" in written
     ]
     written.append(folder / INDEX)
-    written[-1].write_text(json.dumps(index, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    written[-1].write_text(as_json(index, ascii_only=False) + "\n", encoding="utf-8")
     return written
 
 

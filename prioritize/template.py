@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from prioritize.errors import DataError
-from prioritize.output import drafted
+from prioritize.output import as_json, drafted
 from prioritize.place import Grid
 from prioritize.registry import family
 from prioritize.source import Source
@@ -92,8 +92,6 @@ def write_template(folder: Path) -> Path:
 
 def write_files(folder: Path, source: Source) -> None:
     """Write the layers of a source on a grid as GeoTIFF and CSV."""
-    import json
-
     from prioritize.scenario import json_schema
 
     place = source.place
@@ -111,7 +109,7 @@ def write_files(folder: Path, source: Source) -> None:
     columns = [key for key in source.features if key != "total"]
     table: pd.DataFrame = source.features[columns]
     table.to_csv(folder / "features.csv", index=False, lineterminator="\n")
-    (folder / "scenario.schema.json").write_text(json.dumps(json_schema(), indent=1) + "\n", encoding="utf-8")
+    (folder / "scenario.schema.json").write_text(as_json(json_schema(), indent=1) + "\n", encoding="utf-8")
 
 
 def write_band(path: Path, place: Grid, values: list[np.ndarray], names: list[str]) -> None:

@@ -33,7 +33,8 @@ from prioritize.inputs import input_hashes, versions
 from prioritize.problem import Problem, compile_problem, held
 from prioritize.program import Program
 from prioritize.progress import relative_gap
-from prioritize.runner import KEPT, cautions, load_landscape, make_problem, write_again
+from prioritize.runfolder import KEPT, write_again
+from prioritize.runner import cautions, load_landscape, make_problem
 from prioritize.same import alike, difference
 from prioritize.scenario import Scenario, read_scenario
 from prioritize.summary import (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,9 @@ import pandas as pd
 from prioritize.errors import DataError
 from prioritize.landscape import LOCKED_IN, LOCKED_OUT, Landscape, some
 from prioritize.place import Grid, Polygons
+from prioritize.progress import Part, whole
 from prioritize.report.palette import COAST, LAND, rgb, zone_colours
+from prioritize.scratch import scratch
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -30,7 +31,7 @@ NO_TIME = "2000-01-01T00:00:00.000Z"
 LEFT_BEHIND = ("-wal", "-shm", "-journal", ".aux.xml")
 
 
-def write_selection(folder: Path, landscape: Landscape, selection: np.ndarray) -> list[Path]:
+def write_selection(folder: Path, landscape: Landscape, selection: np.ndarray, part: Part = whole) -> list[Path]:
     """Write a selection and its QGIS style.
 
     A grid becomes `selection.tif`, polygons become `selection.gpkg` and `selection.parquet`, units without
@@ -43,6 +44,9 @@ def write_selection(folder: Path, landscape: Landscape, selection: np.ndarray) -
         Made if it is not there.
     landscape : Landscape
     selection : (U, Z) bool
+    part : Part, optional
+        What is done where the style, or the GeoPackage beside the GeoParquet file, cannot be made; by default the
+        exception goes on.
 
     Returns
     -------
@@ -57,20 +61,18 @@ def write_selection(folder: Path, landscape: Landscape, selection: np.ndarray) -
     number = zone_number(landscape, selection)
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".selection-", dir=folder) as name:
-        draft = Path(name)
+    with scratch(folder) as draft:
         if isinstance(landscape.place, Grid):
             write_raster(draft / "selection.tif", landscape, landscape.place, number)
-            style = raster_style(landscape)
+        elif isinstance(landscape.place, Polygons):
+            write_polygons(draft, landscape.place, selection_table(landscape, number), part)
         else:
-            table = selection_table(landscape, number)
-            if isinstance(landscape.place, Polygons):
-                write_polygons(draft, landscape.place, table)
-            else:
-                table.to_csv(draft / "selection.csv", index=False, lineterminator="\n")
-            # a table without a position takes the style too: it fits once it is joined to the user's own polygons
-            style = vector_style(landscape)
-        (draft / "selection.qml").write_text(style, encoding="utf-8", newline="\n")
+            selection_table(landscape, number).to_csv(draft / "selection.csv", index=False, lineterminator="\n")
+        style = draft / "selection.qml"
+        with part(style.name, style):
+            # a table without a position takes a style too: it fits once it is joined to the user's own polygons
+            text = raster_style(landscape) if isinstance(landscape.place, Grid) else vector_style(landscape)
+            style.write_text(text, encoding="utf-8", newline="\n")
         written = []
         for path in sorted(draft.glob("selection.*")):
             for ending in LEFT_BEHIND:
@@ -201,17 +203,19 @@ def write_raster(path: Path, landscape: Landscape, place: Grid, number: np.ndarr
         path.write_bytes(finished.read())
 
 
-def write_polygons(folder: Path, place: Polygons, table: pd.DataFrame) -> None:
+def write_polygons(folder: Path, place: Polygons, table: pd.DataFrame, part: Part = whole) -> None:
     """Write the table with its geometry as `selection.gpkg` and `selection.parquet`."""
     import geopandas
     import pyogrio
 
     frame = geopandas.GeoDataFrame(table, geometry=place.geometry.to_numpy(), crs=place.geometry.crs)
     frame.to_parquet(folder / "selection.parquet", index=False)
+    path = folder / "selection.gpkg"
     before = pyogrio.get_gdal_config_option("OGR_CURRENT_DATE")
     pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": NO_TIME})
     try:
-        frame.to_file(folder / "selection.gpkg", layer="selection", driver="GPKG", engine="pyogrio", index=False)
+        with part(path.name, path, folder / f"{path.name}-journal"):
+            frame.to_file(path, layer="selection", driver="GPKG", engine="pyogrio", index=False)
     finally:
         pyogrio.set_gdal_config_options({"OGR_CURRENT_DATE": before})
 

@@ -23,7 +23,7 @@ import rasterio.shutil
 from shapely import box
 
 import prioritize.maplayers
-import prioritize.runner
+import prioritize.runfolder
 from prioritize.certificate import multipliers_digest, read_certificate, write_certificate
 from prioritize.cli import main
 from prioritize.comparison import compare
@@ -33,7 +33,8 @@ from prioritize.evaluate import evaluate, terms
 from prioritize.inputs import ABSENT, input_hashes, versions, with_sides
 from prioritize.problem import compile_problem
 from prioritize.progress import relative_gap
-from prioritize.runner import KEPT, Run, run, save_run
+from prioritize.runfolder import KEPT, save_run
+from prioritize.runner import Run, run
 from prioritize.scenario import read_scenario
 from prioritize.summary import file_digests, read_summary, summary_digest
 from prioritize.verify import verify
@@ -125,7 +126,7 @@ def test_every_file_is_made_again_or_told_why_not(done: tuple[Path, Run], tmp_pa
     for made, folder in ((done[1], done[0] / "run"), (masked, save_run(masked, tmp_path / "masked"))):
         again = tmp_path / f"again{folder.name}"
         again.mkdir()
-        prioritize.runner.write_again(
+        prioritize.runfolder.write_again(
             again, made.scenario, made.landscape, made.selection, made.evaluation, made.tables
         )  # fmt: skip
         written = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}

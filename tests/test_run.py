@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import signal
+import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,10 +25,12 @@ from strategies import grid_graph_3x3
 
 import prioritize.comparison
 import prioritize.output
+import prioritize.runfolder
 import prioritize.runner
+from prioritize.certificate import read_certificate
 from prioritize.cli import main
 from prioritize.comparison import compare, overlaps
-from prioritize.errors import DataError
+from prioritize.errors import DataError, SolveError
 from prioritize.evaluate import COLUMNS, evaluate
 from prioritize.landscape import Landscape, from_arrays
 from prioritize.problem import Problem
@@ -163,30 +166,36 @@ def test_same_bytes_twice(small: Path, tmp_path: Path) -> None:
     assert first == second
 
 
+@pytest.mark.parametrize("older", [False, True])
 @pytest.mark.parametrize("broken", ["write_selection", "summarise", "put_in_place"])
-@pytest.mark.parametrize("error", [OSError("disk full"), KeyboardInterrupt()])
-def test_all_or_nothing(
-    broken: str, error: BaseException, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("error", [OSError("disk full"), MemoryError("3 TiB"), KeyboardInterrupt()])
+def test_the_answer_is_kept_and_the_older_run_is_whole(
+    broken: str, error: BaseException, older: bool, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    done = run(small)
+    """Whatever fails between the solve and the run folder; an answer that cannot be written is lost alone."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    if older:
+        run(small).save(tmp_path / "runs/small")
+    before = contents(tmp_path)
+    done = run(small, {"targets.relative": 0.6})
 
     def fail(*_: object) -> None:
         raise error
 
-    module = prioritize.output if broken == "put_in_place" else prioritize.runner
-    told = DataError if isinstance(error, OSError) else KeyboardInterrupt
-    with monkeypatch.context() as patch, pytest.raises(told):
+    module = prioritize.runner if broken == "summarise" else prioritize.runfolder
+    kinds = {OSError: DataError, MemoryError: SolveError}
+    with monkeypatch.context() as patch, pytest.raises(kinds.get(type(error), KeyboardInterrupt)) as told:
         patch.setattr(module, broken, fail)
         done.save(tmp_path / "runs/small")
-    assert not (tmp_path / "runs").exists()
-
-    done.save(tmp_path / "runs/small")
-    before = contents(tmp_path / "runs")
-    other = run(small, {"targets.relative": 0.6})
-    with monkeypatch.context() as patch, pytest.raises(told):
-        patch.setattr(module, broken, fail)
-        other.save(tmp_path / "runs/small")
-    assert contents(tmp_path / "runs") == before
+    kept = tmp_path / "runs/small.kept"
+    if broken == "write_selection":
+        assert contents(tmp_path) == before
+        return
+    assert f"selection and certificate are kept in {kept}" in str(told.value)
+    assert {path: text for path, text in contents(tmp_path).items() if not path.startswith("runs/small.kept")} == before
+    assert np.array_equal(read_selection(kept, done.landscape), done.selection)
+    assert read_certificate(kept) is not None
+    assert np.array_equal(run(kept / "scenario.toml").selection, done.selection)
 
 
 def test_the_older_run_survives_when_the_last_step_fails(
@@ -203,10 +212,12 @@ def test_the_older_run_survives_when_the_last_step_fails(
         rename(source, target)
 
     monkeypatch.setattr(os, "replace", refuse)
-    with pytest.raises(DataError, match="runs/small: could not be written: refused"):
+    with pytest.raises(
+        DataError, match="runs/small: could not be written: refused; selection and certificate are kept"
+    ):
         done.save(tmp_path / "runs/small")
-    assert contents(tmp_path / "runs") == before
-    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["small"]
+    assert {path: text for path, text in contents(tmp_path / "runs").items() if "kept" not in path} == before
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == ["small", "small.kept"]
 
 
 def test_an_older_run_is_replaced_whole(small: Path, tmp_path: Path) -> None:

@@ -6,9 +6,6 @@ import json
 import math
 import shutil
 import sqlite3
-import subprocess
-import sys
-import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -372,34 +369,6 @@ def test_what_others_put_beside_a_run_is_theirs(polygons: Path, tmp_path: Path, 
     with closing(sqlite3.connect(run / "selection.gpkg")) as opened, opened:
         opened.execute("UPDATE gpkg_contents SET description = 'better'")
     refused(tmp_path / "copy", capsys, "selection.gpkg: not the file that the run wrote")
-
-
-@pytest.mark.slow
-def test_killed_at_any_moment(tmp_path: Path) -> None:
-    """What is on disk is no run at all, or a whole one: killed while it solves, and at each file that it writes."""
-    scenario, folder = tmp_path / "s.toml", tmp_path / "run"
-    scenario.write_text(
-        'name = "s"\n[landscape]\nformat = "synthetic"\nrows = 50\ncolumns = 60\nspecies = 10\n[solver]\ngap = 0.05\n'
-    )
-    command = [sys.executable, "-m", "prioritize.cli", "run", str(scenario), "--out", str(folder)]
-    for written in (None, 0, 3, 8):
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        if written is None:
-            time.sleep(1.5)
-        while written is not None and process.poll() is None:
-            drafts = [path for path in tmp_path.glob(".run-*") if path.is_dir()]
-            if drafts and sum(len(list(path.iterdir())) for path in drafts) >= written:
-                break
-        process.kill()
-        process.wait()
-        assert process.returncode != 2
-        for draft in tmp_path.glob(".run-*"):
-            shutil.rmtree(draft)
-        if folder.exists():
-            assert main(["verify", str(folder)]) in (0, 3)
-            shutil.rmtree(folder)
-    assert main(["run", str(scenario), "--out", str(folder)]) == 0
-    assert main(["verify", str(folder)]) in (0, 3)
 
 
 @pytest.mark.parametrize("kind", ["highs", "scip", "cp_sat"])

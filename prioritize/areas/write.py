@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -21,7 +18,7 @@ from prioritize.areas.cells import FlatCells
 from prioritize.areas.clean import Cleaned
 from prioritize.areas.flatten import Flat, FlatPolygons
 from prioritize.formats import _rasterio as rio
-from prioritize.output import blaming
+from prioritize.output import as_json, gathered
 
 #: columns of the sites that go along with their polygons
 COLUMNS = (
@@ -51,9 +48,7 @@ def save(out: Path, cleaned: Cleaned, flat: Flat, inputs: Mapping[str, Any]) -> 
     -------
     list of Path
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".prioritize-", dir=out.parent) as name, blaming(out, Path(name)):
-        draft = Path(name)
+    with gathered(out.parent, f"{out.stem}_summary.json", out) as draft:
         if isinstance(flat, FlatPolygons):
             write_polygons(draft / out.name, cleaned, flat)
         elif isinstance(flat, FlatCells):
@@ -64,18 +59,14 @@ def save(out: Path, cleaned: Cleaned, flat: Flat, inputs: Mapping[str, Any]) -> 
             write_csv(draft / f"{out.stem}_overlap.csv", flat.overlaps.reset_index())
         write_csv(draft / f"{out.stem}_steps.csv", flat.ledger.step_table)
         write_csv(draft / f"{out.stem}_sites.csv", flat.ledger.site_table)
-        summary = json.dumps(summarise(cleaned, flat, inputs), indent=2, allow_nan=False) + "\n"
+        summary = as_json(summarise(cleaned, flat, inputs)) + "\n"
         (draft / f"{out.stem}_summary.json").write_text(summary, encoding="utf-8")
-        written = []
-        for path in sorted(draft.iterdir(), key=lambda path: (path.name != out.name, path.name)):
-            os.replace(path, out.parent / path.name)
-            written.append(out.parent / path.name)
-        # what an older answer left beside these would contradict them
-        for ending in ("_category.tif", "_overlap.csv"):
-            stale = out.parent / f"{out.stem}{ending}"
-            if stale not in written:
-                stale.unlink(missing_ok=True)
-    return written
+        names = sorted((path.name for path in draft.iterdir()), key=lambda name: (name != out.name, name))
+    # what an older answer left beside these would contradict them
+    for ending in ("_category.tif", "_overlap.csv"):
+        if f"{out.stem}{ending}" not in names:
+            (out.parent / f"{out.stem}{ending}").unlink(missing_ok=True)
+    return [out.parent / name for name in names]
 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:

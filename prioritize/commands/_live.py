@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class LiveLine:
-    """One line that says where each run is; Ctrl-C asks the solvers to stop and keeps what they have.
+    """One line that says where each run is; Ctrl-C (or SIGTERM) asks the solvers to stop and keeps what they have.
 
     On a terminal the line is redrawn; elsewhere a line is printed whenever a phase changes.
     """
@@ -28,20 +28,20 @@ class LiveLine:
         self.ended = threading.Event()
         self.shown: list[str] = ["" for _ in names]
         self.presses = 0
-        self.before: Any = None
+        self.before: dict[int, Any] = {}
 
     def __enter__(self) -> LiveLine:
         self.thread = threading.Thread(target=self._draw, daemon=True)
         self.thread.start()
         if threading.current_thread() is threading.main_thread():
-            self.before = signal.signal(signal.SIGINT, self._interrupt)
+            self.before = {number: signal.signal(number, self._interrupt) for number in (signal.SIGINT, signal.SIGTERM)}
         return self
 
     def __exit__(self, *_: object) -> None:
         self.ended.set()
         self.thread.join()
-        if self.before is not None:
-            signal.signal(signal.SIGINT, self.before)
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
 
     def _interrupt(self, *_: object) -> None:
         self.presses += 1

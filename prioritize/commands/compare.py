@@ -47,24 +47,56 @@ def main(options: argparse.Namespace) -> None:
     """`prioritize compare`."""
     from prioritize.comparison import compare
     from prioritize.equalise import equalise
-    from prioritize.report.figures import write_maps
+    from prioritize.errors import PrioritizeError
 
     live = LiveLine([path.stem for path in options.scenarios])
     asked: dict[str, Any] = {"jobs": options.jobs, "reporters": live.reporters}
     results: list[Comparison] = []
-    with live:
-        if options.equalise:
-            results += equalise(options.scenarios, options.equalise, options.out, changes_of(options), **asked)
-        else:
-            results.append(compare(options.scenarios, options.out, changes_of(options), **asked))
-    for result, folder in zip(results, (options.out, options.out / f"equal_{options.equalise}"), strict=False):
-        written = result.save(folder) + write_maps(result, folder)
-        print_comparison(result, folder, written)
-        if options.report or options.open:
+    try:
+        with live:
+            if options.equalise:
+                results += equalise(options.scenarios, options.equalise, options.out, changes_of(options), **asked)
+            else:
+                results.append(compare(options.scenarios, options.out, changes_of(options), **asked))
+        for result, folder in zip(results, (options.out, options.out / f"equal_{options.equalise}"), strict=False):
+            finish(result, folder, options)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(finished(live)) from None
+    except PrioritizeError as error:
+        said = finished(live)
+        raise type(error)([*error.faults, said] if said else error.faults) from error
+
+
+def finished(live: LiveLine) -> str:
+    """Which runs are there although the comparison is not."""
+    names = [str(folder) for reporter in live.reporters for folder in reporter.folders]
+    return f"finished runs stay, and the next call takes them as they are: {', '.join(names)}" if names else ""
+
+
+def finish(result: Comparison, folder: Path, options: argparse.Namespace) -> None:
+    """Write what a comparison is made of, all of it together; a map or page that fails costs itself alone."""
+    from prioritize.comparison import FILES
+    from prioritize.output import gathered
+    from prioritize.progress import Reporter
+    from prioritize.report.figures import write_maps
+    from prioritize.report.page import write_page
+
+    reporter = Reporter()
+    with gathered(folder, FILES[0]) as draft:
+        result.write(draft)
+        with reporter.part("maps.png", draft / "maps.png", draft / "overlap.png"):
+            write_maps(result, draft)
+        names = [*FILES, *sorted(path.name for path in draft.glob("*.png"))]
+    for name in {"maps.png", "overlap.png"} - {*names}:  # those of an older comparison would contradict this one
+        (folder / name).unlink(missing_ok=True)
+    print_comparison(result, folder, [folder / name for name in names])
+    if options.report or options.open:
+        with reporter.part("report.html"):
             from prioritize.commands.report import announce
-            from prioritize.report.page import write_page
 
             announce(write_page([folder / name for name in result.names], folder / "report.html"), options.open)
+    for name, reason in reporter.missing.items():
+        print(f"caution: {folder / name} is missing: {reason}", file=sys.stderr)
 
 
 def print_comparison(result: Comparison, folder: Path, written: Sequence[Path]) -> None:

@@ -29,7 +29,7 @@ def configure(command: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> None:
     """`prioritize run`."""
-    from prioritize.runner import guard_folder, run, save_run
+    from prioritize.runner import guard_folder, run
     from prioritize.scenario import read_scenario
 
     scenario = read_scenario(options.scenario, changes_of(options))
@@ -37,8 +37,7 @@ def main(options: argparse.Namespace) -> None:
     guard_folder(folder)
     live = LiveLine([scenario.name])
     with live:
-        done = run(scenario, reporter=live.reporters[0])
-    save_run(done, folder)
+        done = run(scenario, reporter=live.reporters[0], folder=folder)
     print_run(done, folder)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from prioritize.connectivity.nodes import Areas, RegionNodes
 from prioritize.connectivity.rasters import Raster, write_raster
 from prioritize.errors import DataError
 from prioritize.landscape import some
+from prioritize.output import as_json
 from prioritize.write import NO_TIME
 
 
@@ -104,4 +104,4 @@ def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame], settings: Map
     """A CSV file for each table, and `settings.json`."""
     for name, table in tables.items():
         table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
-    (folder / "settings.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    (folder / "settings.json").write_text(as_json(settings) + "\n", encoding="utf-8")

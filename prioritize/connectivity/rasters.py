@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from prioritize.errors import DataError
-from prioritize.output import blaming, guard_path
+from prioritize.output import gathered
 from prioritize.source import no_file
 
 NODATA = -9999.0
@@ -23,6 +20,8 @@ NODATA = -9999.0
 BYTES_A_CELL = 17
 #: float64 tells whole numbers apart up to here
 EXACT = 2.0**53
+#: a folder to write in; its files move to their place at the end, all of them or none
+drafts = gathered
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,22 +215,3 @@ def write_ascii(path: Path, image: np.ndarray, like: Raster) -> None:
         file.write(f"{'NODATA_value':<13} {NODATA:g}\n")
         for row in image:
             file.write(" ".join([f"{value:.10g}" for value in row.tolist()]) + "\n")
-
-
-@contextmanager
-def drafts(folder: Path) -> Iterator[Path]:
-    """A folder to write in; its files move to `folder` at the end, or not at all."""
-    folder = Path(folder)
-    guard_path(folder)
-    made = [part for part in (folder, *folder.parents) if not part.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with tempfile.TemporaryDirectory(prefix=".draft-", dir=folder) as name, blaming(folder, Path(name)):
-            yield Path(name)
-            for path in sorted(Path(name).iterdir()):
-                os.replace(path, folder / path.name)
-    except BaseException:
-        for part in made:  # leave no empty folder behind
-            if part.is_dir() and not any(part.iterdir()):
-                part.rmdir()
-        raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,7 +18,7 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from prioritize.errors import DataError
-from prioritize.output import drafted, guard_path
+from prioritize.output import as_json, drafted, guard_path
 from prioritize.redline.assembly import CATEGORIES, label_areas, patches
 from prioritize.redline.delineate import Line, delineate
 from prioritize.redline.inputs import open_grids
@@ -91,7 +90,7 @@ def delineate_scenario(
         write_tables(draft / "tables", tables)
         (draft / "scenario.toml").write_text(scenario.toml(folder.resolve()), encoding="utf-8")
         (draft / SUMMARY).write_text(
-            json.dumps(summarise(scenario, line, len(frame)), indent=2, allow_nan=False, ensure_ascii=False) + "\n",
+            as_json(summarise(scenario, line, len(frame)), ascii_only=False) + "\n",
             encoding="utf-8",
         )
     return line, tables

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import numpy as np
 
 from prioritize.errors import DataError
 from prioritize.landscape import Landscape
-from prioritize.output import drafted, guard_path
+from prioritize.output import as_json, drafted, guard_path
 from prioritize.scenario import Scenario
 from prioritize.table import Table, write_tables
 from prioritize.write import write_selection
@@ -51,5 +50,5 @@ def save(
             write_selection(draft / name, landscape, selection)
         write_tables(draft / "tables", tables)
         (draft / "scenario.toml").write_text(scenario.toml(folder.resolve()), encoding="utf-8")
-        text = json.dumps({"name": scenario.name, **summary}, indent=2, ensure_ascii=False)
+        text = as_json({"name": scenario.name, **summary}, ascii_only=False)
         (draft / SUMMARY).write_text(text + "\n", encoding="utf-8")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 from prioritize.errors import DataError, Faults, PrioritizeError, ScenarioError
 from prioritize.evaluate import recheck
 from prioritize.landscape import LOCKED_IN, LOCKED_OUT, Grouping, Landscape, grouping_of
-from prioritize.output import drafted, guard_path
+from prioritize.output import as_json, drafted, guard_path
 from prioritize.problem import Problem, compile_problem
 from prioritize.redline.config import RedlineConfig
 from prioritize.redline.delineate import values_of
@@ -239,4 +238,4 @@ def write_revision(
             "verdict": verdict.sentence,
             "proof": None if solution is None else proof_sentence(solution),
         }
-        (draft / SUMMARY).write_text(json.dumps(summary, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        (draft / SUMMARY).write_text(as_json(summary, ascii_only=False) + "\n", encoding="utf-8")

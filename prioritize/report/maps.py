@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from prioritize.output import blaming
 from prioritize.place import Grid, Nowhere, Polygons
 from prioritize.report._canvas import GridCanvas, Ground, PolygonCanvas
 from prioritize.report.palette import BORDER, COAST, FADED_INK, INK, LAND, OUTSIDE, SEA, darker, zone_colours
+from prioritize.scratch import scratch
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -396,4 +398,6 @@ def save(figure: Figure, path: Path) -> None:
         raise DataError(f"{path}: a map is saved as {', '.join(STAMPS)}, not as '{path.suffix}'")
     with matplotlib.rc_context(STYLE), blaming(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, dpi=DPI, metadata=STAMPS[suffix])
+        with scratch(path.parent) as room:
+            figure.savefig(room / path.name, dpi=DPI, metadata=STAMPS[suffix])
+            os.replace(room / path.name, path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from prioritize.comparison import overlaps, side_by_side
 from prioritize.errors import DataError, Faults
 from prioritize.landscape import Zone
 from prioritize.maplayers import MapFile, read_map_layers
+from prioritize.output import as_json as json_text
 from prioritize.report.frames import Frame, frames_of
 from prioritize.report.palette import darker, zone_colours
 from prioritize.runner import SHARED, TABLES
@@ -352,7 +352,7 @@ def table_of(table: Table) -> dict[str, Any]:
 
 def as_json(value: Any) -> str:
     """JSON that can stand in a script element whatever texts it holds."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json_text(value, indent=None, ascii_only=False, separators=(",", ":"))
     for mark in "<>&\u2028\u2029":
         text = text.replace(mark, f"\\u{ord(mark):04x}")
     return text

@@ -11,13 +11,15 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from prioritize.errors import SolveError
+from prioritize.scratch import scratch
 from prioritize.solvers.mathopt import receive, send
 from prioritize.solvers.milp import Milp
 
@@ -161,9 +163,10 @@ def solve_milp(
     # HiGHS looks at its clock now and then only: with 11 M coefficients a limit of 60 s was still ignored after 600 s
     deadline = float("inf") if seconds is None else time.monotonic() + 1.1 * seconds + 5.0
     late = False
-    scratch = tempfile.TemporaryDirectory(prefix="prioritize-", ignore_cleanup_errors=True)
+    room = ExitStack()
     try:
-        worker.tell(("solve", {**request, "better": os.path.join(scratch.name, "better.sol")}))
+        better = room.enter_context(scratch(Path(tempfile.gettempdir()), prefix="")) / "better.sol"
+        worker.tell(("solve", {**request, "better": str(better)}))
         while True:
             if asked_at is None and ((stop is not None and stop.is_set()) or time.monotonic() > deadline):
                 late = stop is None or not stop.is_set()
@@ -191,7 +194,7 @@ def solve_milp(
         worker.end()
         raise
     finally:
-        scratch.cleanup()
+        room.close()
         if asked_at is not None and solver == "highs":
             worker.end()  # it ends by itself, and is waited for here
         elif worker.alive:
