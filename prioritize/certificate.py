@@ -15,6 +15,7 @@ import numpy as np
 
 from prioritize.engine.dual import Multipliers
 from prioritize.errors import DAMAGED, DataError
+from prioritize.inputfile import gate
 from prioritize.landscape import Landscape
 from prioritize.program import Program
 
@@ -58,6 +59,7 @@ def read_certificate(folder: Path) -> Multipliers | None:
         If the file is damaged.
     """
     path = folder / FILE
+    gate(path)
     if not path.exists():
         return None
     try:

@@ -15,11 +15,13 @@ import pandas as pd
 from prioritize.errors import DataError, Faults, PrioritizeError, ScenarioError
 from prioritize.landscape import Landscape
 from prioritize.output import blaming, drafted, write_text
+from prioritize.plaintext import csv_text, markdown
 from prioritize.progress import Reporter
+from prioritize.record import check_record
 from prioritize.runner import TABLES, guard_folder, load_landscape, make_problem, run, save_run
 from prioritize.scenario import Scenario, read_scenario
 from prioritize.source import Source
-from prioritize.summary import input_hashes, judged, read_summary
+from prioritize.summary import SUMMARY, input_hashes, judged, read_summary
 from prioritize.table import Table, beside, make_tables, read_tables, write_tables
 from prioritize.write import read_selection
 
@@ -80,9 +82,9 @@ class Comparison:
         written = [folder / "comparison.csv", folder / "comparison.md", folder / "overlap.csv"]
         with blaming(folder):
             folder.mkdir(parents=True, exist_ok=True)
-            write_text(written[0], self.table.to_csv(index=False, lineterminator="\n"))
+            write_text(written[0], csv_text(self.table))
             write_text(written[1], self.markdown())
-            write_text(written[2], self.overlap.to_csv(index=False, lineterminator="\n"))
+            write_text(written[2], csv_text(self.overlap))
         with drafted(folder / TABLES) as draft:
             write_tables(draft, self.tables)
         return [*written, folder / TABLES]
@@ -99,9 +101,9 @@ class Comparison:
 
     def markdown(self) -> str:
         """The table and the overlaps as Markdown."""
-        rows = self.formatted()
-        lines = [f"# Comparison: {', '.join(self.names)}", ""]
-        lines += [self.heading, ""] if self.heading else []
+        rows = [[markdown(cell) for cell in row] for row in self.formatted()]
+        lines = [f"# Comparison: {markdown(', '.join(self.names))}", ""]
+        lines += [markdown(self.heading), ""] if self.heading else []
         lines.append("| " + " | ".join(rows[0]) + " |")
         lines.append("|---|" + "---:|" * len(self.names))
         lines += ["| " + " | ".join(row) + " |" for row in rows[1:]]
@@ -112,7 +114,7 @@ class Comparison:
         ]
         for pair in self.overlap.itertuples(index=False):
             lines.append(
-                f"| {pair.a} | {pair.b} | {pair.jaccard:.3f} | {pair.shared_km2:,.0f} "
+                f"| {markdown(pair.a)} | {markdown(pair.b)} | {pair.jaccard:.3f} | {pair.shared_km2:,.0f} "
                 f"| {pair.only_a_km2:,.0f} | {pair.only_b_km2:,.0f} |"
             )
         lines += ["", "Area counted is not proof of effectiveness."]
@@ -181,7 +183,7 @@ def compare(
             return type(error)([f"{scenario.name}: {fault}" for fault in error.faults])
 
     # threads: each solver runs in a process of its own, and kernels release the GIL
-    results = joblib.Parallel(n_jobs=jobs, backend="threading")(
+    results = joblib.Parallel(n_jobs=min(jobs, len(read)), backend="threading")(
         joblib.delayed(one)(*item) for item in zip(read, folders, reporters, strict=True)
     )
     failed = [result for result in results if isinstance(result, PrioritizeError)]
@@ -239,6 +241,7 @@ def answer(
         old = None if folder is None else read_summary(folder)
         if folder is not None and old is not None and old["inputs"]["key"] == input_hashes(scenario)["key"]:
             try:
+                check_record(folder / SUMMARY, old)
                 selection = read_selection(folder, landscape)
             except DataError as error:  # damaged or gone: answered anew
                 reporter.log(f"not reused: {error}")

@@ -112,7 +112,9 @@ def equalise(
         except PrioritizeError as error:
             return type(error)([f"{read[k].name}, at equal {by}: {fault}" for fault in error.faults])
 
-    results = joblib.Parallel(n_jobs=jobs, backend="threading")(joblib.delayed(one)(k) for k in range(len(read)))
+    results = joblib.Parallel(n_jobs=min(jobs, len(read)), backend="threading")(
+        joblib.delayed(one)(k) for k in range(len(read))
+    )
     failed = [result for result in results if isinstance(result, PrioritizeError)]
     if failed:
         raise type(failed[0])([fault for error in failed for fault in error.faults])

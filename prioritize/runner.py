@@ -20,6 +20,7 @@ from prioritize.landscape import Landscape, some
 from prioritize.maplayers import write_map_layers
 from prioritize.mask import masked_names, write_shared
 from prioritize.output import drafted, guard_path
+from prioritize.plaintext import write_csv
 from prioritize.problem import Problem, compile_problem
 from prioritize.program import Program
 from prioritize.progress import Reporter
@@ -273,7 +274,7 @@ def save_run(run: Run, folder: Path) -> Path:
     with drafted(folder) as draft:
         write_selection(draft, run.landscape, run.selection)
         run.evaluation.to_parquet(draft / "evaluation.parquet", index=False)
-        run.evaluation.to_csv(draft / "evaluation.csv", index=False, lineterminator="\n")
+        write_csv(draft / "evaluation.csv", run.evaluation)
         write_tables(draft / TABLES, run.tables)
         write_map_layers(draft, run.landscape, run.selection)
         mask = run.scenario.output.mask
@@ -284,7 +285,7 @@ def save_run(run: Run, folder: Path) -> Path:
         if run.solution.multipliers is not None:
             write_certificate(draft, run.solution.multipliers)
         trajectory = pd.DataFrame(run.reporter.trajectory, columns=["seconds", "incumbent", "bound"])
-        trajectory.to_csv(draft / "progress.csv", index=False, lineterminator="\n")
+        write_csv(draft / "progress.csv", trajectory)
         summary = {**run.summary, "digests": {**run.summary["digests"], "files": file_digests(draft)}}
         (draft / SUMMARY).write_text(json.dumps(summary, indent=2, allow_nan=False) + "\n", encoding="utf-8")
     return folder

@@ -15,6 +15,8 @@ import numpy as np
 import pandas as pd
 
 from prioritize.certificate import multipliers_digest, proven_bound, proves, selection_digest
+from prioritize.errors import DataError
+from prioritize.inputfile import MOST_JSON, gate
 from prioritize.problem import Problem, compile_problem
 from prioritize.scenario import Scenario, map_files
 from prioritize.solve import Solution
@@ -45,9 +47,9 @@ def input_hashes(scenario: Scenario) -> dict[str, str]:
     hashes: dict[str, str] = {}
     for path in sorted(files):
         try:
-            with path.open("rb") as file:
+            with gate(path).open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError:
+        except (OSError, DataError):  # a pipe or a device is never opened
             digest = "absent"
         name = path.name if path.name not in hashes else str(path)
         hashes[name] = digest
@@ -197,8 +199,8 @@ def judged(scenario: Scenario, problem: Problem, selection: np.ndarray, summary:
 def read_summary(folder: Path) -> dict[str, Any] | None:
     """The summary of a run folder; None where there is no valid run."""
     try:
-        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        summary = json.loads(gate(folder / SUMMARY, most=MOST_JSON).read_text(encoding="utf-8"))
+    except (DataError, OSError, ValueError, RecursionError):
         return None
     inputs = summary.get("inputs") if isinstance(summary, dict) else None
     return summary if isinstance(inputs, dict) and "key" in inputs else None

@@ -13,6 +13,9 @@ import numpy as np
 import pandas as pd
 
 from prioritize.accounting import Classes, Figures, classes, figures
+from prioritize.errors import DataError
+from prioritize.inputfile import MOST_JSON, TABLE, gate
+from prioritize.plaintext import bare_table, inert, write_csv
 from prioritize.registry import family
 
 if TYPE_CHECKING:
@@ -120,7 +123,7 @@ def write_tables(folder: Path, tables: Sequence[Table]) -> list[Path]:
     written = []
     for table in tables:
         written.append(folder / f"{table.name}.csv")
-        table.frame.to_csv(written[-1], index=False, lineterminator="\n")
+        write_csv(written[-1], table.frame)
     index = [
         {
             "name": table.name,
@@ -140,7 +143,7 @@ def write_tables(folder: Path, tables: Sequence[Table]) -> list[Path]:
 def read_tables(folder: Path) -> list[Table] | None:
     """The tables that `write_tables` wrote; None where there are none, or not all of them."""
     try:
-        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
+        index = json.loads(gate(folder / INDEX, most=MOST_JSON).read_text(encoding="utf-8"))
         return [
             Table(
                 item["name"],
@@ -152,14 +155,17 @@ def read_tables(folder: Path) -> list[Table] | None:
             )
             for item in index
         ]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (DataError, OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
 
 
 def read_frame(path: Path, words: Sequence[str]) -> pd.DataFrame:
     """A CSV file and which of its columns hold texts: these read as written, empty or `NA`; other gaps are NaN."""
-    frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(words, str))
-    return frame.fillna(dict.fromkeys(words, ""))
+    gate(path, grows=TABLE)
+    # the names of columns are inert in the file, those of the index are not
+    kinds = dict.fromkeys(map(inert, words), str)
+    frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=kinds)
+    return bare_table(frame).fillna(dict.fromkeys(words, ""))
 
 
 def beside(names: Sequence[str], tables: Sequence[Sequence[Table]]) -> list[Table]:

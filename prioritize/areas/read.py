@@ -16,6 +16,7 @@ import shapely
 from prioritize.areas import schema
 from prioritize.errors import DataError, Faults
 from prioritize.formats import _rasterio as rio
+from prioritize.inputfile import gate_gdal
 from prioritize.landscape import some
 from prioritize.source import no_file
 
@@ -146,6 +147,7 @@ def read_frame(reference: str) -> tuple[geopandas.GeoDataFrame, str]:
     DataError
     """
     path, layer = split(reference)
+    gate_gdal(path)
     if not path.exists():
         raise DataError(no_file(path))
     try:

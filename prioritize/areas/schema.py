@@ -183,10 +183,10 @@ def text(column: pd.Series) -> pd.Series:
 def number(table: pd.DataFrame, name: str, where: str, faults: Faults) -> pd.Series:
     """A column as float64, NaN where it is empty."""
     column = pd.to_numeric(table[name], errors="coerce").astype(np.float64)
-    broken = column.isna() & ~table[name].isna() & (text(table[name]) != "")
+    broken = ~np.isfinite(column) & ~table[name].isna() & (text(table[name]) != "")
     if broken.any():
         found = some(sorted(set(text(table[name])[broken])))
-        faults.add(f"{where}: {ALIASES[name][0]} is not a number in {int(broken.sum())} rows: {found}")
+        faults.add(f"{where}: {ALIASES[name][0]} is not a finite number in {int(broken.sum())} rows: {found}")
     return column
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prioritize.commands._console import console
 from prioritize.commands._live import LiveLine
 from prioritize.commands._options import count
 
@@ -231,12 +232,10 @@ def facts(options: argparse.Namespace, notes: list[str]) -> dict[str, Any]:
 
 def show(tables: Mapping[str, pd.DataFrame], most: int = 20) -> None:
     """Print the first rows of each table."""
-    import sys
 
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else 190)
+    screen = console(190)
     for name, frame in tables.items():
         shown = Table(title=name, title_justify="left")
         frame = frame.sort_values("d", ascending=False, kind="stable") if name == "importance" else frame
@@ -244,9 +243,9 @@ def show(tables: Mapping[str, pd.DataFrame], most: int = 20) -> None:
             shown.add_column(str(column), justify="left" if frame[column].dtype == object else "right")
         for row in frame.head(most).itertuples(index=False):
             shown.add_row(*(text(value) for value in row))
-        console.print(shown)
+        screen.print(shown)
         if len(frame) > most:
-            console.print(f"... and {len(frame) - most} more rows in {name}.csv")
+            screen.print(f"... and {len(frame) - most} more rows in {name}.csv")
 
 
 def text(value: object) -> str:

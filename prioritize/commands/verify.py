@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
+
+from prioritize.errors import tell
 
 HELP = "recompute a run from its inputs: rows, objective and bound"
 
@@ -20,6 +21,5 @@ def main(options: argparse.Namespace) -> int:
 
     verdict = verify(options.folder)
     print(verdict.sentence)
-    for fault in verdict.faults:
-        print(f"error: {fault}", file=sys.stderr)
+    tell(verdict.faults)
     return 2 if verdict.faults else 0

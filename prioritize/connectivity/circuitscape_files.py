@@ -14,6 +14,7 @@ from prioritize.connectivity.circuit_run import Setup
 from prioritize.connectivity.laplacian import GridCircuit, grid_circuit, network, short_circuit
 from prioritize.connectivity.rasters import Raster, read_raster, whole_numbers
 from prioritize.errors import DataError, Faults
+from prioritize.inputfile import MOST_TEXT, gate
 from prioritize.landscape import some
 from prioritize.source import no_file
 
@@ -62,7 +63,7 @@ def read_config(path: Path) -> Config:
     DataError
         If it is missing or no .ini file.
     """
-    path = Path(path)
+    path = gate(path, most=MOST_TEXT)
     if not path.is_file():
         raise DataError(no_file(path))
     parser = configparser.ConfigParser(interpolation=None, strict=False)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from prioritize.errors import DataError
+from prioritize.inputfile import gate, gate_gdal, room_for_grid
 from prioritize.output import blaming, guard_path
 from prioritize.source import no_file
 
@@ -80,6 +81,7 @@ def read_raster(path: Path, like: Raster | None = None) -> Raster:
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
     path = Path(path)
+    gate_gdal(path)
     if path.is_dir():
         raise DataError(f"{path}: is a folder; name a raster in it")
     if not path.is_file():
@@ -88,10 +90,16 @@ def read_raster(path: Path, like: Raster | None = None) -> Raster:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             with rasterio.open(path) as file:
+                for source in file.files[1:]:
+                    gate(source)
+                # the band as it is, as float64 and its mask
+                room_for_grid(path, file.shape, 2 * 8 + np.dtype(file.dtypes[0]).itemsize + 1)
                 band = file.read(1, masked=True)
                 transform, crs = tuple(file.transform)[:6], file.crs
     except RasterioError as error:
         raise DataError(f"{path}: damaged or not a raster ({' '.join(str(error).split())})") from None
+    if np.iscomplexobj(band):
+        raise DataError(f"{path}: holds complex numbers; save the real part, or the modulus, as a raster of its own")
     value = np.ma.filled(band.astype(np.float64), np.nan)
     if transform[1] != 0 or transform[3] != 0:
         raise DataError(f"{path}: the grid is rotated; warp it to a north-up grid first")

@@ -22,6 +22,7 @@ from prioritize.errors import DataError, Faults
 from prioritize.formats import _borders as borders
 from prioritize.formats import _coverage as coverage
 from prioritize.formats import _rasterio as rio
+from prioritize.inputfile import gate_gdal
 from prioritize.landscape import some
 from prioritize.place import Polygons
 from prioritize.source import EXACT, LandscapeConfig, Source, no_file
@@ -316,6 +317,7 @@ def read_polygons(path: Path, layer: str | None) -> geopandas.GeoDataFrame:
     ------
     DataError
     """
+    gate_gdal(path)
     if not path.exists():
         raise DataError(no_file(path))
     if path.suffix.lower() in PARQUET:
