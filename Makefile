@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test lint bench fuzz clean
 
 demo: $(READY)
 	$(BIN)/prioritize compare scenarios/pa_only.toml scenarios/pa_oecm.toml scenarios/ecr.toml --out runs/demo --report
@@ -19,6 +19,9 @@ lint: $(READY)
 bench: $(READY)
 	$(if $(CASES),,$(BIN)/python benchmarks/bench_build.py)
 	$(BIN)/python benchmarks/bench_engine.py $(CASES) $(if $(SECONDS),--seconds $(SECONDS))
+
+fuzz: $(READY)
+	$(BIN)/python tests/fuzz.py --cases $(or $(CASES),5000) --seed $(or $(SEED),1)
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -78,9 +78,8 @@ def own_fault(error: Exception, arguments: Sequence[str]) -> int:
     log = write_fault(arguments)
     reason = " ".join(str(error).split())
     if isinstance(error, MemoryError):
-        tell(
-            [f"{command}: out of memory ({reason or 'no more was given'}); give less at a time, or more memory ({log})"]
-        )
+        why = f" ({reason})" if reason else ""
+        tell([f"{command}: out of memory{why}; coarser or fewer units need less; where it happened is in {log}"])
     else:
         kind = type(error).__name__ + (f": {reason}" if reason else "")
         tell([f"{command}: this is a fault of prioritize ({kind}); please report it with the file {log}"])

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import csv
 import io
-import math
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -39,11 +38,12 @@ def bare(value: Any) -> Any:
 
 
 def is_number(text: str) -> bool:
-    """Whether a text is a finite number, which a spreadsheet computes nothing for."""
+    """Whether a text is a number, which a spreadsheet computes nothing for."""
     try:
-        return text == text.strip() and "_" not in text and math.isfinite(float(text))
+        float(text)
     except ValueError:
         return False
+    return text == text.strip() and "_" not in text
 
 
 def inert_table(table: pd.DataFrame) -> pd.DataFrame:

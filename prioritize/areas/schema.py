@@ -186,7 +186,7 @@ def number(table: pd.DataFrame, name: str, where: str, faults: Faults) -> pd.Ser
     broken = ~np.isfinite(column) & ~table[name].isna() & (text(table[name]) != "")
     if broken.any():
         found = some(sorted(set(text(table[name])[broken])))
-        faults.add(f"{where}: {ALIASES[name][0]} is not a finite number in {int(broken.sum())} rows: {found}")
+        faults.add(f"{where}: {ALIASES[name][0]} is not a number in {int(broken.sum())} rows: {found}")
     return column
 
 

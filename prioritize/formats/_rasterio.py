@@ -148,7 +148,7 @@ def paths_of(reference: str | Path) -> list[Path]:
     try:
         path, _ = split_reference(reference)
     except PrioritizeError:
-        return [Path(reference)]
+        return [Path(reference)] if str(reference).strip() else []
     if path.exists() or not glob.has_magic(str(path)):
         return [path]
     return [Path(found) for found in sorted(glob.glob(str(path), recursive=True))]
@@ -484,4 +484,4 @@ def feature_references(config: LandscapeConfig) -> list[str]:
 
 def names_table(path: Path) -> Path:
     """Path of the table (`code`, `name`) that may lie beside a raster of codes."""
-    return path.with_suffix(".csv")
+    return path.with_suffix(".csv") if path.name else path

@@ -384,7 +384,16 @@ def check_geometry(frame: geopandas.GeoDataFrame, path: Path, faults: Faults) ->
     if other.any():
         found = some(np.unique([item.geom_type for item in geometry[other]]))
         faults.add(f"{path}: planning units must be polygons; {found} in {int(other.sum())} rows {_rows(other)}")
-    invalid = polygonal & ~absent & ~shapely.is_valid(geometry)
+    xy, owner = shapely.get_coordinates(geometry, return_index=True)
+    endless = np.zeros(len(geometry), dtype=bool)
+    endless[owner[~np.isfinite(xy).all(axis=1)]] = True
+    if endless.any():
+        faults.add(
+            f"{path}: coordinates that are no numbers (NaN or infinite) in {int(endless.sum())} rows {_rows(endless)}; "
+            "draw these polygons anew, or remove them"
+        )
+    with np.errstate(invalid="ignore"):  # GEOS stumbles over such coordinates, which are told of above
+        invalid = polygonal & ~absent & ~endless & ~shapely.is_valid(geometry)
     if invalid.any():
         reason = shapely.is_valid_reason(geometry[invalid][0])
         faults.add(
