@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -144,19 +144,19 @@ def read_tables(folder: Path) -> list[Table] | None:
     """The tables that `write_tables` wrote; None where there are none, or not all of them."""
     try:
         index = json.loads(gate(folder / INDEX, most=MOST_JSON).read_text(encoding="utf-8"))
-        return [
-            Table(
-                item["name"],
-                item["title"],
-                read_frame(folder / f"{item['name']}.csv", item["texts"]),
-                item["columns"],
-                item["note"],
-                item["order"],
-            )
-            for item in index
-        ]
+        return [table_of(folder, item) for item in index]
     except (DataError, OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
+
+
+def table_of(folder: Path, item: Mapping[str, Any]) -> Table:
+    """One table of the index, with the types that `write_tables` gave it, or a ValueError."""
+    name, title, note, order = (item[key] for key in ("name", "title", "note", "order"))
+    columns, texts = item["columns"], item["texts"]
+    words = [name, title, note, *columns, *columns.values(), *texts]
+    if not all(isinstance(word, str) for word in words) or not isinstance(order, int) or Path(name).name != name:
+        raise ValueError(f"no index of tables: {item}")
+    return Table(name, title, read_frame(folder / f"{name}.csv", texts), columns, note, order)
 
 
 def read_frame(path: Path, words: Sequence[str]) -> pd.DataFrame:

@@ -45,8 +45,7 @@ TIMEOUT = 20.0
 MEMORY = 4 << 30
 #: what may stand on stderr beside errors: where a run is, notes of a redline, cautions of a run
 PROGRESS = re.compile(
-    r".*: (waiting|read|compile|solve|evaluate|failed|done|reused|write|joint|alone|[a-z_ ]+) \d+ s(, incumbent .*)?"
-    r"|note: .*|caution: .*|warning: [\d.e+-]+ units of current .*"
+    r".*: [\w ().,-]+ \d+ s(, incumbent .*)?| *[\d.]+ s  .*|note: .*|caution: .*|warning: [\d.e+-]+ units of current .*"
 )
 LITTER = re.compile(r"\.(prioritize|draft|selection)-.*|.*\.tmp|prioritize-.*")
 
@@ -88,6 +87,7 @@ class ForkedSolver:
         if self.pid == 0:
             os.dup2(down[0], 0)
             os.dup2(up[1], 1)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
             for number in (*down, *up):
                 os.close(number)
             sys.stdin = os.fdopen(0, "r")
@@ -176,6 +176,7 @@ def plan(seed: int, number: int) -> tuple[random.Random, str, str]:
 
 def run_case(seed: int, number: int, valid: Path, scratch: Path) -> Outcome:
     """Make a case and run it, in this process."""
+    faulthandler.dump_traceback_later(TIMEOUT - 1.0, file=(scratch / "hang.txt").open("w"))
     dice, name, command = plan(seed, number)
     work = scratch / "work"
     shutil.copytree(valid / name, work)
@@ -189,7 +190,6 @@ def run_case(seed: int, number: int, valid: Path, scratch: Path) -> Outcome:
     os.environ["XDG_STATE_HOME"] = str(scratch / "state")
     before = listing(work)
     limit_memory()
-    faulthandler.dump_traceback_later(TIMEOUT - 1.0, file=(scratch / "hang.txt").open("w"))
     begun = time.monotonic()
     code, err = call(arguments, scratch / "stderr.txt")
     seconds = time.monotonic() - begun
@@ -357,13 +357,6 @@ def fuzz(numbers: range, seed: int, jobs: int, keep: Path | None = None) -> list
                 if pid or late:
                     running.remove(job)
                     found.append(finish(job, seed, late, status))
-                        print(
-                            found[-1].number,
-                            found[-1].verdict,
-                            round(found[-1].seconds, 2),
-                            found[-1].command[:60],
-                            flush=True,
-                        )
                     if keep is None:
                         shutil.rmtree(job.scratch, ignore_errors=True)
             time.sleep(0.004)

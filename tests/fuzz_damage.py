@@ -83,6 +83,8 @@ def damage(folder: Path, arguments: list[str], dice: random.Random) -> tuple[lis
 def of_arguments(arguments: list[str], dice: random.Random) -> tuple[list[str], str]:
     """Leave out, repeat or replace an argument."""
     arguments = list(arguments)
+    if len(arguments) == 1:
+        return [*arguments, no_nul(dice.choice(TEXTS))], "one more argument"
     place = dice.randrange(1, len(arguments))
     kind = dice.choice(("drop", "repeat", "replace", "number", "option"))
     old = arguments[place]
@@ -295,6 +297,8 @@ def of_encoding(path: Path, dice: random.Random) -> str:
 def of_raster(path: Path, dice: random.Random) -> str:
     """Write a raster anew with other values, types, grid or reference system."""
     with rasterio.open(path) as file:
+        if file.width * file.height > 10_000:
+            return "raster: is huge already"
         values, profile = file.read(), dict(file.profile)
     for key in ("blockxsize", "blockysize", "tiled", "interleave", "compress", "layout", "predictor"):
         profile.pop(key, None)

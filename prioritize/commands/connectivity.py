@@ -140,6 +140,7 @@ def polygons(
     from prioritize.connectivity import node_files
     from prioritize.connectivity.measures import Measured, measure_all
     from prioritize.connectivity.nodes import read_areas, region_nodes
+    from prioritize.errors import DataError
 
     with reporter.phase("read"):
         areas = read_areas(*options.layers, crs=options.crs)
@@ -163,6 +164,8 @@ def polygons(
     found, done = [], Measured()
     for nodes in measure_all(stream, settings, done, reporter.phase, names):
         found.append((nodes, with_importance(node_files.node_table(nodes), done.importance, settings)))
+    if not found:
+        raise DataError(f"{options.regions}: holds no region that could be measured; does it lie where the areas do?")
     tables = done.tables()
     with reporter.phase("write"):
         node_files.write_node_polygons(folder / "nodes.gpkg", found, areas.crs)

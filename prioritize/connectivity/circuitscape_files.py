@@ -260,10 +260,10 @@ def choose_pairs(
 
     Nodes that the file does not name are dropped if it includes pairs, and kept if it excludes pairs.
     """
-    lines = [line.split() for line in path.read_text().splitlines() if line.strip()]
     place = {int(label): k for k, label in enumerate(ids)}
     wanted = np.zeros((len(ids), len(ids)), dtype=bool)
     try:
+        lines = [line.split() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
         if lines[0][0].lower() == "mode":
             mode = lines[0][1].lower()
             if mode not in ("include", "exclude"):
@@ -279,7 +279,7 @@ def choose_pairs(
                     first = int(float(line[0]))
                     if first in place and column in place and least <= float(text) <= most:
                         wanted[place[first], place[column]] = wanted[place[column], place[first]] = True
-    except (IndexError, ValueError):
+    except (IndexError, ValueError, OverflowError):
         raise DataError(f"{path}: not a file of pairs (first line `mode include`, `mode exclude` or `min X`)") from None
     if mode == "exclude":
         wanted = ~wanted
