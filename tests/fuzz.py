@@ -28,6 +28,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -219,7 +220,7 @@ def call(arguments: list[str], told: Path) -> tuple[int, str]:
         code = stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1
     except BaseException as error:
         code = -1
-        print(f"Traceback: {error!r}", file=sys.stderr)
+        print(f"Traceback: {error!r}", *traceback.format_tb(error.__traceback__)[-2:], file=sys.stderr)
     with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
         sys.stderr.flush()
