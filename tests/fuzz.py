@@ -348,6 +348,7 @@ def fuzz(numbers: range, seed: int, jobs: int, keep: Path | None = None) -> list
         prepare(folder / "valid")
         os.chdir(home)
         waiting, running = list(reversed(numbers)), []
+        stop = signal.signal(signal.SIGINT, lambda *_: waiting.clear())  # Ctrl-C: tell what was found so far
         while waiting or running:
             while waiting and len(running) < jobs:
                 number = waiting.pop()
@@ -361,6 +362,7 @@ def fuzz(numbers: range, seed: int, jobs: int, keep: Path | None = None) -> list
                     if keep is None:
                         shutil.rmtree(job.scratch, ignore_errors=True)
             time.sleep(0.004)
+        signal.signal(signal.SIGINT, stop)
     return sorted(found, key=lambda outcome: outcome.number)
 
 
