@@ -160,7 +160,13 @@ def read_frame(reference: str) -> tuple[geopandas.GeoDataFrame, str]:
             frame = pyogrio.read_dataframe(path, layer=name, force_2d=True)
     except DataError:
         raise
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError, OSError) as error:
+    except (
+        pyogrio.errors.DataSourceError,
+        pyogrio.errors.DataLayerError,
+        shapely.errors.ShapelyError,
+        ValueError,
+        OSError,
+    ) as error:
         reason = str(error).splitlines()[0].partition(";")[0].rstrip(".")  # behind it: advice for programmers
         raise DataError(
             f"{path}: not a vector file that can be read ({reason}); "

@@ -175,7 +175,8 @@ def decoded(table: pd.DataFrame, where: str, faults: Faults) -> tuple[pd.DataFra
 def text(column: pd.Series) -> pd.Series:
     """Trimmed text; whole numbers lose their point, missing values are the empty string."""
     missing = column.isna()
-    if pd.api.types.is_float_dtype(column) and (column[~missing] == column[~missing].round()).all():
+    numeric = pd.api.types.is_float_dtype(column) and np.isfinite(column[~missing]).all()
+    if numeric and (column[~missing] == column[~missing].round()).all():
         column = column.astype("Int64")
     return column.astype(object).map(lambda item: str(item).strip()).where(~missing, "").astype(object)
 

@@ -101,6 +101,8 @@ def read_raster(path: Path, like: Raster | None = None) -> Raster:
     if np.iscomplexobj(band):
         raise DataError(f"{path}: holds complex numbers; save the real part, or the modulus, as a raster of its own")
     value = np.ma.filled(band.astype(np.float64), np.nan)
+    if not np.isfinite(transform).all() or transform[0] == 0 or transform[4] == 0:
+        raise DataError(f"{path}: the size or the place of its cells is no number ({transform}); save it anew")
     if transform[1] != 0 or transform[3] != 0:
         raise DataError(f"{path}: the grid is rotated; warp it to a north-up grid first")
     raster = Raster(path, value, transform, crs)

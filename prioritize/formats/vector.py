@@ -331,7 +331,12 @@ def read_polygons(path: Path, layer: str | None) -> geopandas.GeoDataFrame:
         try:
             layers = pyogrio.list_layers(path)
             frame = pyogrio.read_dataframe(path, layer=choose_layer(path, layer, layers), force_2d=True)
-        except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pyogrio.errors.GeometryError) as error:
+        except (
+            pyogrio.errors.DataSourceError,
+            pyogrio.errors.DataLayerError,
+            pyogrio.errors.GeometryError,
+            shapely.errors.ShapelyError,
+        ) as error:
             reason = str(error).splitlines()[0].partition(";")[0].rstrip(".")  # behind it: advice for programmers
             raise DataError(
                 f"{path}: not a vector file that GDAL can read ({reason}); "
