@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint bench brute clean
+.PHONY: demo test lint bench brute fuzz clean
 
 demo: $(READY)
 	$(BIN)/prioritize compare scenarios/pa_only.toml scenarios/pa_oecm.toml scenarios/ecr.toml --out runs/demo --report
@@ -22,6 +22,9 @@ bench: $(READY)
 
 brute: $(READY)
 	$(BIN)/python -m tests.brute --cases $(or $(CASES),20000) --jobs 2
+
+fuzz: $(READY)
+	$(BIN)/python tests/fuzz.py --cases $(or $(CASES),5000) --seed $(or $(SEED),1)
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

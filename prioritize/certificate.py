@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from prioritize.engine.dual import Multipliers
+from prioritize.inputfile import gate
 from prioritize.landscape import Landscape
 from prioritize.npz import Header, read_headers, read_npz
 from prioritize.program import Program
@@ -64,6 +65,7 @@ def read_certificate(folder: Path, program: Program | None = None) -> Multiplier
         If the file is damaged, or holds anything but the prices and flows of the program.
     """
     path = folder / FILE
+    gate(path)
     if not path.exists():
         return None
     if program is None:

@@ -16,11 +16,13 @@ from prioritize.errors import Faults, PrioritizeError, ScenarioError, Stopped
 from prioritize.inputs import take_inputs
 from prioritize.landscape import Landscape
 from prioritize.output import gathered
+from prioritize.plaintext import csv_text, markdown
 from prioritize.progress import Reporter
+from prioritize.record import check_record
 from prioritize.runner import TABLES, guard_folder, load_landscape, make_problem, run
 from prioritize.scenario import Scenario, read_scenario
 from prioritize.source import Source
-from prioritize.summary import damage, judged, read_summary
+from prioritize.summary import SUMMARY, damage, judged, read_summary
 from prioritize.table import Table, beside, make_tables, read_tables, write_tables
 from prioritize.write import read_selection
 
@@ -90,8 +92,7 @@ class Comparison:
 
     def write(self, draft: Path) -> None:
         """Write the files into a folder whose files then move to their place together (`output.gathered`)."""
-        texts = (self.table.to_csv(index=False, lineterminator="\n"), self.markdown())
-        for name, text in zip(FILES, (*texts, self.overlap.to_csv(index=False, lineterminator="\n")), strict=False):
+        for name, text in zip(FILES, (csv_text(self.table), self.markdown(), csv_text(self.overlap)), strict=False):
             (draft / name).write_text(text, encoding="utf-8")
         write_tables(draft / TABLES, self.tables)
 
@@ -107,9 +108,9 @@ class Comparison:
 
     def markdown(self) -> str:
         """The table and the overlaps as Markdown."""
-        rows = self.formatted()
-        lines = [f"# Comparison: {', '.join(self.names)}", ""]
-        lines += [self.heading, ""] if self.heading else []
+        rows = [[markdown(cell) for cell in row] for row in self.formatted()]
+        lines = [f"# Comparison: {markdown(', '.join(self.names))}", ""]
+        lines += [markdown(self.heading), ""] if self.heading else []
         lines.append("| " + " | ".join(rows[0]) + " |")
         lines.append("|---|" + "---:|" * len(self.names))
         lines += ["| " + " | ".join(row) + " |" for row in rows[1:]]
@@ -120,7 +121,7 @@ class Comparison:
         ]
         for pair in self.overlap.itertuples(index=False):
             lines.append(
-                f"| {pair.a} | {pair.b} | {pair.jaccard:.3f} | {pair.shared_km2:,.0f} "
+                f"| {markdown(pair.a)} | {markdown(pair.b)} | {pair.jaccard:.3f} | {pair.shared_km2:,.0f} "
                 f"| {pair.only_a_km2:,.0f} | {pair.only_b_km2:,.0f} |"
             )
         lines += ["", "Area counted is not proof of effectiveness."]
@@ -189,7 +190,7 @@ def compare(
             return type(error)([f"{scenario.name}: {fault}" for fault in error.faults])
 
     # threads: each solver runs in a process of its own, and kernels release the GIL
-    results = joblib.Parallel(n_jobs=jobs, backend="threading")(
+    results = joblib.Parallel(n_jobs=min(jobs, len(read)), backend="threading")(
         joblib.delayed(one)(*item) for item in zip(read, folders, reporters, strict=True)
     )
     raise_all(results)
@@ -257,6 +258,7 @@ def answer(
         if folder is not None and why == CURRENT:
             try:
                 old = read_summary(folder) or {}
+                check_record(folder / SUMMARY, old)
                 selection = read_selection(folder, landscape)
                 found = tables_of(scenario, folder, landscape, selection, old)
             except PrioritizeError as error:  # damaged or gone: answered anew

@@ -115,7 +115,9 @@ def equalise(
         except PrioritizeError as error:
             return type(error)([f"{read[k].name}, at equal {by}: {fault}" for fault in error.faults])
 
-    results = joblib.Parallel(n_jobs=jobs, backend="threading")(joblib.delayed(one)(k) for k in range(len(read)))
+    results = joblib.Parallel(n_jobs=min(jobs, len(read)), backend="threading")(
+        joblib.delayed(one)(k) for k in range(len(read))
+    )
     raise_all(results)
     outcomes, ways = zip(*results, strict=True)
     equal = combine(base.names, outcomes, heading(base, limits, ways, by))

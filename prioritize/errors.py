@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import struct
+import sys
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -12,6 +14,37 @@ DAMAGED = (
     OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, MemoryError, OverflowError, SyntaxError,
     zipfile.BadZipFile, zlib.error, struct.error,
 )  # fmt: skip
+
+
+#: what is no part of a line: line breaks, and what moves the cursor or turns the direction of reading
+UNPRINTED = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+#: longest fault that is printed whole; a longer one holds a value that nobody reads to its end
+LONGEST = 2000
+
+
+def one_line(text: str) -> str:
+    """A text on one line: breaks are spaces, other control characters are written out, what is too long is cut.
+
+    Examples
+    --------
+    >>> one_line("a\\nb\\x1b[31m")
+    'a b\\\\x1b[31m'
+    """
+    if len(text) > LONGEST:
+        text = f"{text[: LONGEST * 2 // 3]} ... {text[-LONGEST // 3 :]}"
+    if text.isprintable():
+        return text
+    text = text.replace("\r\n", " ").replace("\n", " ")
+    joined = "\u200c\u200d"  # of Persian and Indian letters
+    return "".join(
+        repr(mark)[1:-1] if unicodedata.category(mark) in UNPRINTED and mark not in joined else mark for mark in text
+    )
+
+
+def tell(faults: Iterable[str]) -> None:
+    """Print faults, one line each, as every command does."""
+    for fault in faults:
+        print(f"error: {one_line(fault)}", file=sys.stderr)
 
 
 class PrioritizeError(Exception):

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from prioritize.accounting import texts
 from prioritize.errors import DAMAGED, DataError
 from prioritize.landscape import LOCKED_IN, Landscape
 from prioritize.npz import Header, read_headers, read_npz
@@ -369,9 +370,7 @@ def unit_layers(landscape: Landscape, drawn: np.ndarray, kind: type) -> Iterator
 def feature_layers(landscape: Landscape, drawn: np.ndarray, kind: type) -> Iterator[MapLayer]:
     """Amounts of each feature; small groups (services) come before large ones (species)."""
     table = landscape.features
-    groups: np.ndarray = (
-        table["group"].astype(str).to_numpy() if "group" in table else np.full(len(table), "", dtype=object)
-    )
+    groups = texts(table, "group")
     size = {name: int((groups == name).sum()) for name in np.unique(groups).tolist()}
     for index in sorted(range(len(table)), key=lambda f: (size[groups[f]], groups[f], f)):
         amounts = landscape.amount[[index], :].toarray().ravel()[drawn]

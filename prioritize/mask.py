@@ -15,6 +15,7 @@ from prioritize.dispersal import centroids
 from prioritize.errors import DataError, Faults, ScenarioError
 from prioritize.landscape import Landscape, some
 from prioritize.place import Nowhere
+from prioritize.plaintext import write_csv
 from prioritize.source import find_features
 from prioritize.table import Table, write_tables
 
@@ -68,7 +69,7 @@ def write_shared(
     """
     names = masked_names(landscape, mask)
     folder.mkdir(parents=True)
-    veil(evaluation, names).to_csv(folder / "evaluation.csv", index=False, lineterminator="\n")
+    write_csv(folder / "evaluation.csv", veil(evaluation, names))
     shown = []
     for table in tables:
         frame = veil(table.frame.drop(columns=[name for name in PLACES if name in table.frame]), names)
@@ -76,8 +77,7 @@ def write_shared(
         shown.append(replace(table, frame=frame, columns=columns, note=veiled(table.note, names)))
     write_tables(folder / "tables", shown)
     if mask.square_km is not None:
-        frame = squares(landscape, selection, mask.square_km)
-        frame.to_csv(folder / "squares.csv", index=False, lineterminator="\n")
+        write_csv(folder / "squares.csv", squares(landscape, selection, mask.square_km))
 
 
 def veil(frame: pd.DataFrame, names: Mapping[str, str]) -> pd.DataFrame:

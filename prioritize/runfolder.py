@@ -25,6 +25,7 @@ from prioritize.errors import DataError, SolveError
 from prioritize.maplayers import MAPS, write_map_layers
 from prioritize.mask import write_shared
 from prioritize.output import NOTHING, as_json, beside, guard_path, put_in_place
+from prioritize.plaintext import write_csv
 from prioritize.progress import Part, whole, why
 from prioritize.scratch import ANSWER, NEW, free_name, told
 from prioritize.summary import SUMMARY, file_digests, summary_digest
@@ -143,7 +144,7 @@ def write_parts(run: Run, draft: Path) -> None:
     write_made(draft, run.scenario, run.landscape, run.selection, lambda: run.evaluation, lambda: run.tables, part)
     with part(PROGRESS, draft / PROGRESS):
         trajectory = pd.DataFrame(run.reporter.trajectory, columns=["seconds", "incumbent", "bound"])
-        trajectory.to_csv(draft / PROGRESS, index=False, lineterminator="\n")
+        write_csv(draft / PROGRESS, trajectory)
     with part(LOG, draft / LOG):
         (draft / LOG).write_text("\n".join(run.reporter.lines) + "\n", encoding="utf-8")
     write_summary(run, draft, run.reporter.missing)
@@ -160,7 +161,7 @@ def write_made(
 ) -> None:
     """Write what follows from scenario, inputs and (U, Z) selection, besides the selection itself, part by part."""
     with part("evaluation.csv", folder / "evaluation.csv"):
-        evaluation().to_csv(folder / "evaluation.csv", index=False, lineterminator="\n")
+        write_csv(folder / "evaluation.csv", evaluation())
     with part("evaluation.parquet", folder / "evaluation.parquet"):
         evaluation().to_parquet(folder / "evaluation.parquet", index=False)
     with part(TABLES, folder / TABLES):

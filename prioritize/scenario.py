@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias, Union
 import tomli_w
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from prioritize.errors import ScenarioError
+from prioritize.errors import DataError, ScenarioError
+from prioritize.inputfile import MOST_TEXT, gate, no_file
 from prioritize.redline.config import RedlineConfig
 from prioritize.registry import family
-from prioritize.source import Config, ZoneConfig, no_file
+from prioritize.source import Config, ZoneConfig
 
 #: a text that ends like this is a file, relative to the scenario file it stands in
 FILE = re.compile(
@@ -187,15 +188,36 @@ def parse(data: dict[str, Any], where: str = "scenario") -> Scenario:
     ScenarioError
         With every fault.
     """
+    if unwritable := [f"{where}: {fault}" for fault in unwritable_texts(data)]:
+        raise ScenarioError(unwritable)
     try:
         return Scenario.model_validate(data)
     except ValidationError as error:
         raise ScenarioError([f"{where}: {fault}" for fault in describe(error.errors(), data)]) from None
 
 
+def unwritable_texts(data: Any, key: str = "") -> list[str]:
+    """Keys whose text no file name can hold (a NUL character), or no file (half a character, of a name not UTF-8)."""
+    if isinstance(data, dict):
+        parts = [(name if isinstance(name, str) else str(name), value) for name, value in data.items()]
+        found = [unwritable_texts(name, f"{key}.{name!r}".lstrip(".")) for name, _ in parts]
+        found += [unwritable_texts(value, f"{key}.{name}".lstrip(".")) for name, value in parts]
+        return list(dict.fromkeys(fault for faults in found for fault in faults))
+    if isinstance(data, list):
+        return [fault for number, value in enumerate(data) for fault in unwritable_texts(value, f"{key}[{number}]")]
+    if isinstance(data, str) and "\0" in data:
+        return [f"{key} {data!r} holds a NUL character; remove it"]
+    if isinstance(data, str) and not data.isascii() and re.search("[\ud800-\udfff]", data):
+        return [f"{key} {data!r} is not UTF-8; give the file or folder a name in UTF-8"]
+    return []
+
+
 def load(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     """Read one file, its files made absolute, on top of what it extends."""
-    real = path.resolve()
+    try:
+        real = gate(path, most=MOST_TEXT).resolve()
+    except DataError as error:
+        raise ScenarioError(error.faults) from None
     if real in seen:
         raise ScenarioError(f"{path.name}: extends itself through {' -> '.join(p.name for p in (*seen, real))}")
     try:
@@ -209,6 +231,10 @@ def load(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
         raise ScenarioError(f"{path}: not UTF-8 text (byte {error.start}); save the file as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError(f"{path}: not valid TOML: {error}") from None
+    except ValueError:  # Python reads no number of more than 4300 digits
+        raise ScenarioError(f"{path}: not valid TOML: a number in it has too many digits; write it shorter") from None
+    except RecursionError:
+        raise ScenarioError(f"{path}: not valid TOML: lists or tables in it lie too deep in each other") from None
     base = data.get("extends")
     data = map_files(data, lambda name: str(absolute(name, real.parent)))
     if base is None:
@@ -258,7 +284,7 @@ def put(data: dict[str, Any], dotted: str, value: Any) -> None:
     place: Any = data
     for key in path:
         if isinstance(place, list):
-            place = place[int(key)] if key.isdigit() and int(key) < len(place) else None
+            place = dict(enumerate(place)).get(position(key))
         else:
             place = place.setdefault(key, {})
         if not isinstance(place, dict | list):
@@ -266,6 +292,11 @@ def put(data: dict[str, Any], dotted: str, value: Any) -> None:
     if isinstance(place, list):
         raise ScenarioError(f"--set {dotted}: '{last}' is not a key of a table")
     place[last] = value
+
+
+def position(text: str) -> int:
+    """A position in a list; -1 for what is none."""
+    return int(text) if text.isdecimal() and len(text) < 10 else -1
 
 
 def map_files(data: Any, change: typing.Callable[[str], str], key: str = "") -> Any:
@@ -281,7 +312,10 @@ def map_files(data: Any, change: typing.Callable[[str], str], key: str = "") -> 
 
 def absolute(name: str, folder: Path) -> Path:
     """A file name relative to a folder, without resolving links or globs."""
-    path = Path(name).expanduser()
+    try:
+        path = Path(name).expanduser()
+    except RuntimeError:  # `~nobody` is nobody's home
+        path = Path(name)
     return path if path.is_absolute() else Path(re.sub(r"(?<=/)\./", "", str(folder / path)))
 
 

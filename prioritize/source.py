@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-import difflib
 import fnmatch
 import io
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema
 from scipy import sparse
 
 from prioritize.errors import DataError, Faults, PrioritizeError
+from prioritize.inputfile import TABLE, gate, no_file
 from prioritize.landscape import FREE, LOCKED_IN, LOCKED_OUT, Graph, Grouping, Landscape, Zone, grouping_of, some
 from prioritize.place import Place
+from prioritize.plaintext import bare_table
+from prioritize.strict import strict
 
 
 class Config(BaseModel):
-    """A frozen part of a scenario file in which unknown keys are errors."""
+    """A frozen part of a scenario file in which unknown keys are errors, and only numbers are numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """As pydantic has it, but `true` and `"1"` are no numbers, and 1 and `"yes"` neither true nor false."""
+        return strict(handler(source))
 
 
 #: whole numbers below this are told apart as float64
@@ -318,6 +326,10 @@ def join_groups(join: Join) -> dict[str, Grouping]:
     for level, reference in levels.items():
         try:
             groups[level] = grouping_of(join.source.labels(join.named(reference)))
+            if not groups[level].names:
+                raise DataError(
+                    f"'{reference}' names no planning unit (all NoData or empty); correct it, or leave the key out"
+                )
         except PrioritizeError as error:
             for fault in error.faults:
                 join.faults.add(f"landscape.{level}: {fault}")
@@ -384,8 +396,12 @@ def join_feature_table(features: pd.DataFrame, path: Path) -> pd.DataFrame:
     table = read_table(path)
     if "name" not in table:
         raise DataError(f"{path}: the feature table needs a column 'name'; it has {some(table.columns, 10)}")
-    table["name"] = table["name"].astype(str)
     faults = Faults(DataError)
+    nameless = np.flatnonzero(table["name"].isna())
+    if len(nameless):
+        faults.add(f"{path}: no name in data row {some(nameless + 1, 3)}; is the file cut off? complete it")
+        table = table[table["name"].notna()].copy()
+    table["name"] = table["name"].astype(str)
     twice = table["name"].duplicated()
     if twice.any():
         faults.add(f"{path}: feature {some(table['name'][twice].unique())} stands in the table more than once")
@@ -397,17 +413,10 @@ def join_feature_table(features: pd.DataFrame, path: Path) -> pd.DataFrame:
         )
     faults.raise_any()
     kept = features.drop(columns=[key for key in features if key != "name" and key in table])
-    return kept.merge(table, on="name", how="left", sort=False)
-
-
-def no_file(path: Path, what: str = "file") -> str:
-    """Say that a file does not exist, and which one beside it may be meant."""
-    # by stem, or `cost.tif` would be near to `wood.tif`; of equal stems the one with the right suffix
-    beside = {
-        item.stem: item.name for item in sorted(path.parent.glob("*"), key=lambda i: (i.suffix == path.suffix, i))
-    }
-    near = [beside[stem] for stem in difflib.get_close_matches(path.stem, beside, n=1)]
-    return f"{path}: no such {what}" + (f"; did you mean '{near[0]}'?" if near else "")
+    joined = kept.merge(table, on="name", how="left", sort=False)
+    # of what the file leaves open, the reader's own word stands
+    own = {key: features[key].reset_index(drop=True) for key in ("unit", "total") if key in features and key in table}
+    return joined.assign(**{key: joined[key].where(joined[key].notna(), value) for key, value in own.items()})
 
 
 def read_table(path: Path, what: str = "table") -> pd.DataFrame:
@@ -418,6 +427,7 @@ def read_table(path: Path, what: str = "table") -> pd.DataFrame:
     DataError
         If the file is missing, empty, not UTF-8, or not rectangular.
     """
+    gate(path, grows=TABLE)
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -450,4 +460,4 @@ def read_table(path: Path, what: str = "table") -> pd.DataFrame:
     except (pd.errors.ParserError, ValueError) as error:
         raise DataError(f"{path}: not a regular {what}: {str(error).strip()}") from None
     table.columns = [str(column).strip().strip('"') for column in table.columns]
-    return table
+    return bare_table(table)

@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 
 from prioritize.certificate import multipliers_digest, selection_digest
+from prioritize.errors import DataError
+from prioritize.inputfile import MOST_JSON, gate
 from prioritize.inputs import file_digest, versions
 from prioritize.problem import Problem
 from prioritize.progress import relative_gap
@@ -227,8 +229,8 @@ def judged(scenario: Scenario, problem: Problem, selection: np.ndarray, summary:
 def read_summary(folder: Path) -> dict[str, Any] | None:
     """The summary of a run folder; None where there is no valid run."""
     try:
-        summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        summary = json.loads(gate(folder / SUMMARY, most=MOST_JSON).read_text(encoding="utf-8"))
+    except (DataError, OSError, ValueError, RecursionError):
         return None
     inputs = summary.get("inputs") if isinstance(summary, dict) else None
     return summary if isinstance(inputs, dict) and "key" in inputs else None

@@ -7,13 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from prioritize.accounting import Classes, Figures, classes, figures
+from prioritize.errors import DataError
+from prioritize.inputfile import MOST_JSON, TABLE, gate
 from prioritize.output import as_json
+from prioritize.plaintext import bare_table, inert, write_csv
 from prioritize.progress import Part, whole
 from prioritize.registry import family
 
@@ -135,7 +138,7 @@ def write_tables(folder: Path, tables: Sequence[Table], part: Part = whole) -> l
     for table in tables:
         path = folder / f"{table.name}.csv"
         with part(f"{folder.name}/{path.name}", path):
-            table.frame.to_csv(path, index=False, lineterminator="\n")
+            write_csv(path, table.frame)
             written.append(path)
     index = [
         {
@@ -157,26 +160,29 @@ def write_tables(folder: Path, tables: Sequence[Table], part: Part = whole) -> l
 def read_tables(folder: Path) -> list[Table] | None:
     """The tables that `write_tables` wrote; None where there are none, or not all of them."""
     try:
-        index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-        return [
-            Table(
-                item["name"],
-                item["title"],
-                read_frame(folder / f"{item['name']}.csv", item["texts"]),
-                item["columns"],
-                item["note"],
-                item["order"],
-            )
-            for item in index
-        ]
-    except (OSError, ValueError, KeyError, TypeError):
+        index = json.loads(gate(folder / INDEX, most=MOST_JSON).read_text(encoding="utf-8"))
+        return [table_of(folder, item) for item in index]
+    except (DataError, OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
+
+
+def table_of(folder: Path, item: Mapping[str, Any]) -> Table:
+    """One table of the index, with the types that `write_tables` gave it, or a ValueError."""
+    name, title, note, order = (item[key] for key in ("name", "title", "note", "order"))
+    columns, texts = item["columns"], item["texts"]
+    words = [name, title, note, *columns, *columns.values(), *texts]
+    if not all(isinstance(word, str) for word in words) or not isinstance(order, int) or Path(name).name != name:
+        raise ValueError(f"no index of tables: {item}")
+    return Table(name, title, read_frame(folder / f"{name}.csv", texts), columns, note, order)
 
 
 def read_frame(path: Path, words: Sequence[str]) -> pd.DataFrame:
     """A CSV file and which of its columns hold texts: these read as written, empty or `NA`; other gaps are NaN."""
-    frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(words, str))
-    return frame.fillna(dict.fromkeys(words, ""))
+    gate(path, grows=TABLE)
+    # the names of columns are inert in the file, those of the index are not
+    kinds = dict.fromkeys(map(inert, words), str)
+    frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=kinds)
+    return bare_table(frame).fillna(dict.fromkeys(words, ""))
 
 
 def beside(names: Sequence[str], tables: Sequence[Sequence[Table]]) -> list[Table]:

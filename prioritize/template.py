@@ -10,6 +10,7 @@ import pandas as pd
 from prioritize.errors import DataError
 from prioritize.output import as_json, drafted
 from prioritize.place import Grid
+from prioritize.plaintext import write_csv
 from prioritize.registry import family
 from prioritize.source import Source
 
@@ -108,7 +109,7 @@ def write_files(folder: Path, source: Source) -> None:
     write_band(folder / "features.tif", place, list(source.amount.toarray()), names)
     columns = [key for key in source.features if key != "total"]
     table: pd.DataFrame = source.features[columns]
-    table.to_csv(folder / "features.csv", index=False, lineterminator="\n")
+    write_csv(folder / "features.csv", table)
     (folder / "scenario.schema.json").write_text(as_json(json_schema(), indent=1) + "\n", encoding="utf-8")
 
 

@@ -14,6 +14,7 @@ import pandas as pd
 from prioritize.errors import DataError
 from prioritize.landscape import LOCKED_IN, LOCKED_OUT, Landscape, some
 from prioritize.place import Grid, Polygons
+from prioritize.plaintext import bare_table, write_csv
 from prioritize.progress import Part, whole
 from prioritize.report.palette import COAST, LAND, rgb, zone_colours
 from prioritize.scratch import scratch
@@ -67,7 +68,7 @@ def write_selection(folder: Path, landscape: Landscape, selection: np.ndarray, p
         elif isinstance(landscape.place, Polygons):
             write_polygons(draft, landscape.place, selection_table(landscape, number), part)
         else:
-            selection_table(landscape, number).to_csv(draft / "selection.csv", index=False, lineterminator="\n")
+            write_csv(draft / "selection.csv", selection_table(landscape, number))
         style = draft / "selection.qml"
         with part(style.name, style):
             # a table without a position takes a style too: it fits once it is joined to the user's own polygons
@@ -229,6 +230,10 @@ def read_raster(path: Path, landscape: Landscape, place: Grid) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)  # see write_raster
             with rasterio.open(path) as raster:
+                if raster.shape != tuple(place.shape):  # told before it is read, whatever its header says
+                    raise DataError(
+                        f"{path}: a grid of {raster.shape} cells is not that of {landscape.name}, {tuple(place.shape)}"
+                    )
                 image, transform = raster.read(1), tuple(raster.transform)[:6]
                 tags = raster.tags(1)
     except RasterioError as error:
@@ -261,7 +266,7 @@ def read_rows(path: Path, landscape: Landscape) -> np.ndarray:
                     raise DataError(f"{path}: truncated; its last line is not complete")
             kinds: Any = {"unit_id": np.int64, "zone": str, "zone_number": np.int64}
             # a zone may be called "NA"
-            table = pd.read_csv(path, usecols=list(kinds), dtype=kinds, keep_default_na=False)
+            table = bare_table(pd.read_csv(path, usecols=list(kinds), dtype=kinds, keep_default_na=False))
         else:
             table = pd.read_parquet(path, columns=["unit_id", "zone", "zone_number"])
     except (OSError, ValueError) as error:  # pyarrow's errors are of these kinds, too

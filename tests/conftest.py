@@ -20,6 +20,9 @@ settings.register_profile(
 )
 settings.load_profile("prioritize")
 
+# what a command keeps of its own faults and warnings is no matter of the tester's home
+os.environ["XDG_STATE_HOME"] = str(Path(tempfile.gettempdir()) / "prioritize-tests")
+
 REFERENCE_DATA = Path(os.environ.get("PRIORITIZE_REFERENCE_DATA", Path(__file__).parents[1] / ".." / "shared" / "data"))
 
 

@@ -413,7 +413,10 @@ def test_a_folder_of_runs_stands_for_its_runs(folders):
     [
         (lambda folder: (folder / "summary.json").unlink(), "not a run folder"),
         (lambda folder: (folder / "summary.json").write_text("{"), "damaged or not that of a run"),
-        (lambda folder: (folder / "summary.json").write_text('{"inputs": {"key": 1}}'), "lacks name, cost"),
+        (
+            lambda folder: (folder / "summary.json").write_text('{"inputs": {"key": "1"}}'),
+            "summary.json: name is missing",
+        ),
         (lambda folder: (folder / MAPS).write_bytes(b"x"), "maps.npz: damaged"),
     ],
 )

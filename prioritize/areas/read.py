@@ -16,6 +16,7 @@ import shapely
 from prioritize.areas import schema
 from prioritize.errors import DataError, Faults
 from prioritize.formats import _rasterio as rio
+from prioritize.inputfile import gate_gdal
 from prioritize.landscape import some
 from prioritize.source import no_file
 
@@ -146,6 +147,7 @@ def read_frame(reference: str) -> tuple[geopandas.GeoDataFrame, str]:
     DataError
     """
     path, layer = split(reference)
+    gate_gdal(path)
     if not path.exists():
         raise DataError(no_file(path))
     try:
@@ -158,7 +160,13 @@ def read_frame(reference: str) -> tuple[geopandas.GeoDataFrame, str]:
             frame = pyogrio.read_dataframe(path, layer=name, force_2d=True)
     except DataError:
         raise
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, ValueError, OSError) as error:
+    except (
+        pyogrio.errors.DataSourceError,
+        pyogrio.errors.DataLayerError,
+        shapely.errors.ShapelyError,
+        ValueError,
+        OSError,
+    ) as error:
         reason = str(error).splitlines()[0].partition(";")[0].rstrip(".")  # behind it: advice for programmers
         raise DataError(
             f"{path}: not a vector file that can be read ({reason}); "

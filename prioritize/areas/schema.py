@@ -175,7 +175,8 @@ def decoded(table: pd.DataFrame, where: str, faults: Faults) -> tuple[pd.DataFra
 def text(column: pd.Series) -> pd.Series:
     """Trimmed text; whole numbers lose their point, missing values are the empty string."""
     missing = column.isna()
-    if pd.api.types.is_float_dtype(column) and (column[~missing] == column[~missing].round()).all():
+    numeric = pd.api.types.is_float_dtype(column) and np.isfinite(column[~missing]).all()
+    if numeric and (column[~missing] == column[~missing].round()).all():
         column = column.astype("Int64")
     return column.astype(object).map(lambda item: str(item).strip()).where(~missing, "").astype(object)
 
@@ -183,7 +184,7 @@ def text(column: pd.Series) -> pd.Series:
 def number(table: pd.DataFrame, name: str, where: str, faults: Faults) -> pd.Series:
     """A column as float64, NaN where it is empty."""
     column = pd.to_numeric(table[name], errors="coerce").astype(np.float64)
-    broken = column.isna() & ~table[name].isna() & (text(table[name]) != "")
+    broken = ~np.isfinite(column) & ~table[name].isna() & (text(table[name]) != "")
     if broken.any():
         found = some(sorted(set(text(table[name])[broken])))
         faults.add(f"{where}: {ALIASES[name][0]} is not a number in {int(broken.sum())} rows: {found}")

@@ -14,6 +14,7 @@ import pyogrio
 import rasterio
 import shapely
 
+from prioritize import plaintext
 from prioritize.areas.cells import FlatCells
 from prioritize.areas.clean import Cleaned
 from prioritize.areas.flatten import Flat, FlatPolygons
@@ -71,7 +72,7 @@ def save(out: Path, cleaned: Cleaned, flat: Flat, inputs: Mapping[str, Any]) -> 
 
 def write_csv(path: Path, table: pd.DataFrame) -> None:
     """A table as CSV; areas to the square metre and finer."""
-    table.to_csv(path, index=False, lineterminator="\n", float_format="%.12g")
+    plaintext.write_csv(path, table, float_format="%.12g")
 
 
 def summarise(cleaned: Cleaned, flat: Flat, inputs: Mapping[str, Any]) -> dict[str, Any]:

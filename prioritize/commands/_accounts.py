@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
+
+from prioritize.commands._console import console
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +22,6 @@ RULES = {
 
 def print_accounts(tables: Sequence[Table], names: Sequence[str]) -> None:
     """Coverage by counting rule, species, priority areas, what a redline is made of, connectivity: by scenario."""
-    from rich.console import Console
     from rich.table import Table as Shown
 
     frames = {table.name: table.frame for table in tables}
@@ -36,7 +36,7 @@ def print_accounts(tables: Sequence[Table], names: Sequence[str]) -> None:
         if rows:
             shown.add_section()
     if shown.row_count:
-        Console(width=None if sys.stdout.isatty() else 110).print(shown)
+        console(110).print(shown)
 
 
 def cells(

@@ -72,9 +72,10 @@ class LiveLine:
 
 def state(name: str, reporter: Reporter) -> str:
     """`pa_only: solve 12 s, incumbent 8.83e+03, bound 8.81e+03, gap 0.2 %`."""
+    from prioritize.errors import one_line
     from prioritize.progress import relative_gap
 
-    text = f"{name}: {reporter.current or 'waiting'} {reporter.elapsed:.0f} s"
+    text = f"{one_line(name)}: {reporter.current or 'waiting'} {reporter.elapsed:.0f} s"
     if reporter.trajectory and reporter.current == "solve":
         _, incumbent, bound = reporter.trajectory[-1]
         gap = relative_gap(incumbent, bound)

@@ -31,7 +31,7 @@ def positive(text: str) -> float:
 
 def count(text: str) -> int:
     """An argument that is a positive whole number."""
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is not a positive whole number")
     return int(text)
 
@@ -51,6 +51,8 @@ def changes_of(options: argparse.Namespace) -> dict[str, Any]:
             changes[key.strip()] = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
             changes[key.strip()] = text
+        except (ValueError, RecursionError):
+            raise ScenarioError(f"--set {item}: too many digits, or lists too deep in each other") from None
     if options.seconds is not None:
         changes["solver.seconds"] = options.seconds
     return changes

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from prioritize.commands._console import console
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -214,10 +216,9 @@ class Progress:
 
 def show(flat: Flat, written: list[Path]) -> None:
     """The ledger and the areas on the terminal."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    screen = console(120)
     table = Table(title="ledger", title_justify="left")
     for name in ("step", "reason", "sites", "dropped", "changed", "km2 before", "km2 after", "moved"):
         table.add_column(name, justify="left" if name in ("step", "reason") else "right")
@@ -232,13 +233,13 @@ def show(flat: Flat, written: list[Path]) -> None:
             f"{row.after_km2:,.3f}",
             f"{row.moved_km2:+,.3f}",
         )
-    console.print(table)
+    screen.print(table)
     table = Table(title="areas, each piece of land once", title_justify="left")
     for name in ("", "km2", "share"):
         table.add_column(name, justify="right" if name else "left")
     for name, area, share in flat.accounting.itertuples(index=False):
         table.add_row(name, f"{area:,.3f}", f"{share:.2%}")
-    console.print(table)
+    screen.print(table)
     for note in flat.notes:
-        console.print(f"note: {note}", highlight=False, soft_wrap=True, markup=False)
-    console.print("written: " + ", ".join(str(path) for path in written), highlight=False, soft_wrap=True, markup=False)
+        screen.print(f"note: {note}", highlight=False, soft_wrap=True, markup=False)
+    screen.print("written: " + ", ".join(str(path) for path in written), highlight=False, soft_wrap=True, markup=False)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from prioritize.commands._options import changes_of, scenario_options
+from prioritize.errors import tell
 
 HELP = "every fault of a scenario at once, without solving"
 
@@ -24,8 +24,7 @@ def main(options: argparse.Namespace) -> int:
     faults, facts = check(options.scenario, changes_of(options))
     for fact in facts:
         print(fact)
-    for fault in faults:
-        print(f"error: {fault}", file=sys.stderr)
+    tell(faults)
     if not faults:
         print(f"{options.scenario}: no fault found")
     return 2 if faults else 0

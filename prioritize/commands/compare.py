@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prioritize.commands._accounts import print_accounts
 from prioritize.commands._cautions import print_cautions
+from prioritize.commands._console import console
 from prioritize.commands._live import LiveLine
 from prioritize.commands._options import changes_of, count, scenario_options
 
@@ -101,7 +102,6 @@ def finish(result: Comparison, folder: Path, options: argparse.Namespace) -> Non
 
 def print_comparison(result: Comparison, folder: Path, written: Sequence[Path]) -> None:
     """The comparison on the terminal."""
-    from rich.console import Console
     from rich.table import Table
 
     rows = result.formatted(short=True)
@@ -110,10 +110,10 @@ def print_comparison(result: Comparison, folder: Path, written: Sequence[Path]) 
         table.add_column(name, justify="left" if k == 0 else "right", overflow="fold")
     for row in rows[1:]:
         table.add_row(*row)
-    console = Console(width=None if sys.stdout.isatty() else 110)
+    screen = console(110)
     if result.heading:
-        console.print(result.heading, highlight=False)
-    console.print(table)
+        screen.print(result.heading, highlight=False)
+    screen.print(table)
     if len(result.overlap):
         pairs = Table(title="overlap of the selections", title_justify="left")
         for name in ("", "Jaccard", "shared km2", "only first", "only second"):
@@ -126,14 +126,14 @@ def print_comparison(result: Comparison, folder: Path, written: Sequence[Path]) 
                 f"{pair.only_a_km2:,.0f}",
                 f"{pair.only_b_km2:,.0f}",
             )
-        console.print(pairs)
+        screen.print(pairs)
     print_accounts(result.tables, result.names)
     for name, summary, reused in zip(result.names, result.summaries, result.reused, strict=True):
-        console.print(f"{name}: {summary['proof']}{' (reused: nothing changed)' if reused else ''}", highlight=False)
+        screen.print(f"{name}: {summary['proof']}{' (reused: nothing changed)' if reused else ''}", highlight=False)
     for name, why in zip(result.names, result.why, strict=False):
         if why:
-            console.print(f"{name}: solved again: {why}", highlight=False, soft_wrap=True)
+            screen.print(f"{name}: solved again: {why}", highlight=False, soft_wrap=True)
     for name, summary in zip(result.names, result.summaries, strict=True):
         print_cautions(summary, f"{name}: ")
-    console.print("written: " + ", ".join(str(path) for path in written), highlight=False, soft_wrap=True)
-    console.print(f"run folders: {folder}/{{{','.join(result.names)}}}", highlight=False, soft_wrap=True)
+    screen.print("written: " + ", ".join(str(path) for path in written), highlight=False, soft_wrap=True)
+    screen.print(f"run folders: {folder}/{{{','.join(result.names)}}}", highlight=False, soft_wrap=True)

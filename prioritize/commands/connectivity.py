@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prioritize.commands._console import console
 from prioritize.commands._live import LiveLine
 from prioritize.commands._options import count
 
@@ -139,6 +140,7 @@ def polygons(
     from prioritize.connectivity import node_files
     from prioritize.connectivity.measures import Measured, measure_all
     from prioritize.connectivity.nodes import read_areas, region_nodes
+    from prioritize.errors import DataError
 
     with reporter.phase("read"):
         areas = read_areas(*options.layers, crs=options.crs)
@@ -162,6 +164,8 @@ def polygons(
     found, done = [], Measured()
     for nodes in measure_all(stream, settings, done, reporter.phase, names):
         found.append((nodes, with_importance(node_files.node_table(nodes), done.importance, settings)))
+    if not found:
+        raise DataError(f"{options.regions}: holds no region that could be measured; does it lie where the areas do?")
     tables = done.tables()
     with reporter.phase("write"):
         node_files.write_node_polygons(folder / "nodes.gpkg", found, areas.crs)
@@ -231,12 +235,10 @@ def facts(options: argparse.Namespace, notes: list[str]) -> dict[str, Any]:
 
 def show(tables: Mapping[str, pd.DataFrame], most: int = 20) -> None:
     """Print the first rows of each table."""
-    import sys
 
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console(width=None if sys.stdout.isatty() else 190)
+    screen = console(190)
     for name, frame in tables.items():
         shown = Table(title=name, title_justify="left")
         frame = frame.sort_values("d", ascending=False, kind="stable") if name == "importance" else frame
@@ -244,9 +246,9 @@ def show(tables: Mapping[str, pd.DataFrame], most: int = 20) -> None:
             shown.add_column(str(column), justify="left" if frame[column].dtype == object else "right")
         for row in frame.head(most).itertuples(index=False):
             shown.add_row(*(text(value) for value in row))
-        console.print(shown)
+        screen.print(shown)
         if len(frame) > most:
-            console.print(f"... and {len(frame) - most} more rows in {name}.csv")
+            screen.print(f"... and {len(frame) - most} more rows in {name}.csv")
 
 
 def text(value: object) -> str:

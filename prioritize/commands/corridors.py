@@ -99,7 +99,7 @@ def chosen(options: argparse.Namespace, cores: dict) -> list[tuple[int, int]] | 
     pairs = []
     for item in options.pairs.split(","):
         first, dash, second = item.partition("-")
-        known = first.strip().isdigit() and second.strip().isdigit() and {int(first), int(second)} <= set(names)
+        known = first.strip().isdecimal() and second.strip().isdecimal() and {int(first), int(second)} <= set(names)
         if not dash or not known or int(first) == int(second):
             raise DataError(f"--pairs {item}: write two ids of {options.cores} as A-B")
         pairs.append((int(first), int(second)))
@@ -108,7 +108,7 @@ def chosen(options: argparse.Namespace, cores: dict) -> list[tuple[int, int]] | 
 
 def write_table(path: Path, found: list[Corridor], columns: int, transform: tuple[float, ...]) -> None:
     """One line for each pair."""
-    import csv
+    from prioritize.plaintext import write_rows
 
     classes = sorted({label for corridor in found for label in corridor.share})
     head = ["first", "second", "least_cost", "width_cost", "length_m", "straight_m", "area_km2", "mean_width_m"]
@@ -121,21 +121,20 @@ def write_table(path: Path, found: list[Corridor], columns: int, transform: tupl
         "regions_along",
         "crosses_border",
     ]
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow([*head, *(f"share_class_{label}" for label in classes)])
-        for c in found:
-            numbers = (c.least_cost, c.width, c.length_m, c.straight_m, c.area_km2, c.mean_width_m)
-            row = [c.first, c.second, *map(text, numbers), text(c.narrowest_width_m), text(c.resistance)]
-            if len(c.current):
-                cell = int(c.cells[c.current.argmax()])
-                x = transform[2] + (cell % columns + 0.5) * transform[0]
-                y = transform[5] + (cell // columns + 0.5) * transform[4]
-                row += [text(float(c.current.max())), text(x), text(y)]
-            else:
-                row += ["", "", ""]
-            row += [" ".join(map(str, c.along)), ("yes" if c.crosses_border else "no") if c.along else ""]
-            table.writerow(row + [text(c.share.get(label, 0.0)) for label in classes])
+    rows: list[list[object]] = [[*head, *(f"share_class_{label}" for label in classes)]]
+    for c in found:
+        numbers = (c.least_cost, c.width, c.length_m, c.straight_m, c.area_km2, c.mean_width_m)
+        row = [c.first, c.second, *map(text, numbers), text(c.narrowest_width_m), text(c.resistance)]
+        if len(c.current):
+            cell = int(c.cells[c.current.argmax()])
+            x = transform[2] + (cell % columns + 0.5) * transform[0]
+            y = transform[5] + (cell // columns + 0.5) * transform[4]
+            row += [text(float(c.current.max())), text(x), text(y)]
+        else:
+            row += ["", "", ""]
+        row += [" ".join(map(str, c.along)), ("yes" if c.crosses_border else "no") if c.along else ""]
+        rows.append(row + [text(c.share.get(label, 0.0)) for label in classes])
+    write_rows(path, rows)
 
 
 def text(number: float) -> str:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from prioritize.commands._console import console
 from prioritize.commands._options import changes_of, scenario_options
 
 if TYPE_CHECKING:
@@ -249,13 +250,11 @@ def brief(tables: Sequence[Table]) -> list[Table]:
 
 def print_tables(tables: Sequence[Table], most: int = 25) -> None:
     """Tables as text, the first rows of each."""
-    import sys
 
     from pandas.api.types import is_numeric_dtype
-    from rich.console import Console
     from rich.table import Table as Printed
 
-    console = Console(width=None if sys.stdout.isatty() else 150)
+    screen = console(150)
     for table in tables:
         shown = Printed(title=table.title, title_justify="left")
         frame = table.frame.head(most)
@@ -263,9 +262,9 @@ def print_tables(tables: Sequence[Table], most: int = 25) -> None:
             shown.add_column(str(column), justify="right" if is_numeric_dtype(frame[column]) else "left")
         for row in frame.itertuples(index=False):
             shown.add_row(*(cell(value, str(column)) for value, column in zip(row, frame, strict=True)))
-        console.print(shown)
+        screen.print(shown)
         if len(table.frame) > most:
-            console.print(f"... and {len(table.frame) - most} more rows in the file")
+            screen.print(f"... and {len(table.frame) - most} more rows in the file")
 
 
 def cell(value: object, column: str) -> str:

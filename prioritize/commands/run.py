@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prioritize.commands._accounts import print_accounts
 from prioritize.commands._cautions import print_cautions
+from prioritize.commands._console import console
 from prioritize.commands._live import LiveLine
 from prioritize.commands._options import changes_of, scenario_options
 
@@ -43,7 +43,6 @@ def main(options: argparse.Namespace) -> None:
 
 def print_run(run: Run, folder: Path) -> None:
     """The table at the end of a run."""
-    from rich.console import Console
     from rich.table import Table
 
     from prioritize.comparison import show
@@ -71,8 +70,8 @@ def print_run(run: Run, folder: Path) -> None:
     table.add_row("bound", "none" if summary["bound"] is None else f"{summary['bound']:,.10g}")
     table.add_row("proof", summary["proof"])
     table.add_row("seconds", ", ".join(f"{phase} {seconds:.1f}" for phase, seconds in summary["seconds"].items()))
-    console = Console(width=None if sys.stdout.isatty() else 110)
-    console.print(table)
+    screen = console(110)
+    screen.print(table)
     print_accounts(beside([summary["name"]], [run.tables]), [summary["name"]])
     print_cautions(summary)
-    console.print(f"run folder: {folder}", highlight=False, soft_wrap=True)
+    screen.print(f"run folder: {folder}", highlight=False, soft_wrap=True)

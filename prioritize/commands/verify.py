@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
+
+from prioritize.errors import tell
 
 HELP = "make a run again from its inputs and selection, and say what that proves"
 DESCRIPTION = (
@@ -25,6 +26,5 @@ def main(options: argparse.Namespace) -> int:
 
     verdict = verify(options.folder)
     print(verdict.sentence)
-    for fault in verdict.faults:
-        print(f"error: {fault}", file=sys.stderr)
+    tell(verdict.faults)
     return CODES[verdict.status]

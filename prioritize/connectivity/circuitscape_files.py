@@ -171,6 +171,7 @@ def read_pairs(path: Path, ids: np.ndarray, cautions: list[str]) -> tuple[np.nda
     place = {int(label): k for k, label in enumerate(ids)}
     wanted = np.zeros((len(ids), len(ids)), dtype=bool)
     try:
+        lines = [line.split() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()]
         if lines[0][0].lower() == "mode":
             mode = lines[0][1].lower()
             if mode not in ("include", "exclude"):

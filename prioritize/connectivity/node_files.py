@@ -17,6 +17,7 @@ from prioritize.connectivity.rasters import Raster, write_raster
 from prioritize.errors import DataError
 from prioritize.landscape import some
 from prioritize.output import as_json
+from prioritize.plaintext import write_csv
 from prioritize.write import NO_TIME
 
 
@@ -103,5 +104,5 @@ def write_node_cells(path: Path, found: Sequence[RegionNodes], like: Raster) -> 
 def write_tables(folder: Path, tables: Mapping[str, pd.DataFrame], settings: Mapping[str, Any]) -> None:
     """A CSV file for each table, and `settings.json`."""
     for name, table in tables.items():
-        table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+        write_csv(folder / f"{name}.csv", table)
     (folder / "settings.json").write_text(as_json(settings) + "\n", encoding="utf-8")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from prioritize.errors import DataError
+from prioritize.inputfile import gate_gdal
 from prioritize.output import gathered
 from prioritize.source import no_file
 
@@ -85,6 +86,7 @@ def read_raster(path: Path, like: Raster | None = None) -> Raster:
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
     path = Path(path)
+    gate_gdal(path)
     if path.is_dir():
         raise DataError(f"{path}: is a folder; name a raster in it")
     if not path.is_file():

@@ -38,6 +38,10 @@ class Corridor(NamedTerm):
             raise ValueError("a corridor needs either 'layer' or 'of'")
         if self.patches and self.layer is None:
             raise ValueError("'patches' goes with 'layer'")
+        if self.pairs == []:
+            raise ValueError("'pairs' is an empty list; name pairs, or leave it out to join all core areas")
+        if same := [one for one, other in self.pairs or () if one == other]:
+            raise ValueError(f"'pairs' joins {same[0]!r} to itself; name two core areas")
         return self
 
     def references(self) -> list[str]:

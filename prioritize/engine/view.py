@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -24,6 +25,9 @@ BLOCK = 1_000_000
 Graph = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 _pool: list[ThreadPoolExecutor] = []
+if hasattr(os, "register_at_fork"):
+    # a fork has no threads but its own, and would wait for those of the pool for ever
+    os.register_at_fork(after_in_child=_pool.clear)
 
 
 def over(count: int, work: Callable[[int, int, int], Any], spans: int = SPANS) -> list[Any]:

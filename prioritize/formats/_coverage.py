@@ -16,6 +16,7 @@ from scipy import sparse
 
 from prioritize.errors import Faults
 from prioritize.formats import _rasterio as rio
+from prioritize.inputfile import room_for_grid
 from prioritize.landscape import some
 
 
@@ -102,6 +103,7 @@ class Overlay:
         """(cells, U) fraction of each cell inside each polygon."""
         key = (frame.shape, tuple(frame.transform[:6]))
         if key not in self.known:
+            room_for_grid(frame.name, frame.shape, 8)
             self.known[key] = cover = fractions(self.geometry, frame)
             cell_area = abs(frame.transform.a * frame.transform.e)
             inside = cover.sum(axis=0) * cell_area / shapely.area(self.geometry)

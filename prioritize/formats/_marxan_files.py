@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from prioritize.errors import DataError, Faults
+from prioritize.inputfile import MOST_TEXT, gate
 from prioritize.landscape import some
 from prioritize.source import EXACT, read_table
 
@@ -53,6 +54,7 @@ class ProjectFiles:
     @classmethod
     def of(cls, project: Path) -> ProjectFiles:
         """Read `input.dat`; headings and comments in it are keys that nobody asks for."""
+        gate(project, most=MOST_TEXT)
         try:
             text = project.read_text(encoding="utf-8-sig")
         except FileNotFoundError:

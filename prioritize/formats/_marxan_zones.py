@@ -90,6 +90,13 @@ def zone_costs(files: ProjectFiles, units: Units, ids: pd.Index, zones: Path) ->
     columns = {1.0: "cost"}
     listed = files.table("COSTSNAME", "costid", "costname")
     if listed is not None:
+        nameless = np.flatnonzero(listed.frame["costname"].isna())
+        if len(nameless):
+            files.faults.add(
+                f"{listed.path}: costname is empty in data row {some(nameless + 1, 3)}; "
+                f"name the column of {units.path.name} that holds this cost"
+            )
+            return np.zeros((units.count, len(ids)))
         columns = dict(zip(listed.numbers("costid").tolist(), listed.frame["costname"].astype(str).str.strip()))
     own = Table(units.path, units.table, files.faults)
     if not own.has(*columns.values()):

@@ -21,6 +21,7 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from prioritize.errors import DataError, Faults, PrioritizeError
+from prioritize.inputfile import gate, gate_gdal
 from prioritize.landscape import some
 from prioritize.source import LandscapeConfig, no_file
 
@@ -122,13 +123,15 @@ def split_reference(reference: str | Path) -> tuple[Path, int | None]:
     Raises
     ------
     DataError
-        If what follows `#` is not a band number.
+        If what follows `#` is not a band number, or there is nothing at all.
     """
     text = str(reference)
+    if not text.strip():
+        raise DataError("the name of the raster is empty; name a file, or leave the key out")
     path, mark, band = text.rpartition("#")
     if not mark or Path(text).exists():
         return Path(text), None
-    if not band.isdigit():
+    if not band.isdecimal() or len(band) > 9:
         raise DataError(f"{text}: '{band}' is not a band number; write '{path}#1' for the first band")
     return Path(path), int(band)
 
@@ -136,8 +139,8 @@ def split_reference(reference: str | Path) -> tuple[Path, int | None]:
 def is_raster(reference: str) -> bool:
     """Whether a reference looks like a raster (by suffix or band number) rather than a column."""
     path, mark, band = reference.rpartition("#")
-    named = path if mark and band.isdigit() else reference
-    return bool(mark and band.isdigit()) or Path(named).suffix.lower() in RASTER_SUFFIXES
+    named = path if mark and band.isdecimal() else reference
+    return bool(mark and band.isdecimal()) or Path(named).suffix.lower() in RASTER_SUFFIXES
 
 
 def paths_of(reference: str | Path) -> list[Path]:
@@ -145,7 +148,7 @@ def paths_of(reference: str | Path) -> list[Path]:
     try:
         path, _ = split_reference(reference)
     except PrioritizeError:
-        return [Path(reference)]
+        return [Path(reference)] if str(reference).strip() else []
     if path.exists() or not glob.has_magic(str(path)):
         return [path]
     return [Path(found) for found in sorted(glob.glob(str(path), recursive=True))]
@@ -159,6 +162,7 @@ def open_raster(path: Path) -> Iterator[rasterio.DatasetReader]:
     ------
     DataError
     """
+    gate_gdal(path)
     if not path.exists():
         raise DataError(no_file(path))
     try:
@@ -172,6 +176,10 @@ def open_raster(path: Path) -> Iterator[rasterio.DatasetReader]:
             "is it damaged, or another kind of file?"
         ) from None
     with dataset:
+        for source in dataset.files[1:]:  # a virtual raster opens its sources only when they are read
+            gate(source)
+        if any(kind.startswith("complex") for kind in dataset.dtypes):
+            raise DataError(f"{path}: holds complex numbers; save their real part or their modulus as a raster")
         if dataset.count == 0:
             inside = f"; it holds {some(dataset.subdatasets, 3)}" if dataset.subdatasets else ""
             raise DataError(f"{path}: no band in this raster{inside}; save the layer wanted as GeoTIFF")
@@ -226,7 +234,7 @@ def feature_bands(references: Iterable[str], faults: Faults) -> list[Band]:
         files: list[str | Path] = [reference]
         if glob.has_magic(str(reference)) and not Path(reference).exists():
             pattern, mark, band = str(reference).rpartition("#")
-            if not (mark and band.isdigit()):
+            if not (mark and band.isdecimal()):
                 pattern, band = str(reference), ""
             matches = sorted(glob.glob(pattern, recursive=True))
             files = [f"{match}#{band}" if band else match for match in matches]
@@ -476,4 +484,4 @@ def feature_references(config: LandscapeConfig) -> list[str]:
 
 def names_table(path: Path) -> Path:
     """Path of the table (`code`, `name`) that may lie beside a raster of codes."""
-    return path.with_suffix(".csv")
+    return path.with_suffix(".csv") if path.name else path

@@ -16,9 +16,10 @@ from scipy import sparse
 from prioritize.errors import DataError, Faults
 from prioritize.formats import _rasterio as rio
 from prioritize.formats._grid import grid_graph
+from prioritize.inputfile import room_for_grid
 from prioritize.landscape import Graph, some
 from prioritize.place import Grid
-from prioritize.source import LandscapeConfig, Source, read_table
+from prioritize.source import EXACT, LandscapeConfig, Source, read_table
 
 
 class Raster(LandscapeConfig):
@@ -61,6 +62,7 @@ class Raster(LandscapeConfig):
             raise DataError(faults.messages) from None
         with rio.open_raster(template.path) as dataset:
             frame = rio.frame_of(dataset)
+        room_for_grid(template.path, frame.shape, 24)  # the values as float64, their numbers, a mask
         reader = Reader(frame, self.align)
         for what, reference in {**rio.number_references(self), **rio.group_references(self)}.items():
             with rio.catching(faults, f"landscape.{what}"):
@@ -195,8 +197,8 @@ class Reader:
         band = rio.one_band(reference)
         values = self.read_band(band)[cell]
         codes = np.unique(values[~np.isnan(values)])
-        if np.any(codes != np.round(codes)):
-            broken = codes[codes != np.round(codes)]
+        broken = codes[(codes != np.round(codes)) | (np.abs(codes) >= EXACT)]
+        if len(broken):
             raise DataError(f"{reference}: {some(broken, 3)} is no code; a layer of groups must hold whole numbers")
         known = read_names(rio.names_table(band.path))
         names = np.array([known.get(int(code), str(int(code))) for code in codes] + [None], dtype=object)

@@ -22,6 +22,7 @@ from prioritize.errors import DataError, Faults
 from prioritize.formats import _borders as borders
 from prioritize.formats import _coverage as coverage
 from prioritize.formats import _rasterio as rio
+from prioritize.inputfile import gate_gdal
 from prioritize.landscape import some
 from prioritize.place import Polygons
 from prioritize.source import EXACT, LandscapeConfig, Source, no_file
@@ -316,6 +317,7 @@ def read_polygons(path: Path, layer: str | None) -> geopandas.GeoDataFrame:
     ------
     DataError
     """
+    gate_gdal(path)
     if not path.exists():
         raise DataError(no_file(path))
     if path.suffix.lower() in PARQUET:
@@ -329,7 +331,12 @@ def read_polygons(path: Path, layer: str | None) -> geopandas.GeoDataFrame:
         try:
             layers = pyogrio.list_layers(path)
             frame = pyogrio.read_dataframe(path, layer=choose_layer(path, layer, layers), force_2d=True)
-        except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, pyogrio.errors.GeometryError) as error:
+        except (
+            pyogrio.errors.DataSourceError,
+            pyogrio.errors.DataLayerError,
+            pyogrio.errors.GeometryError,
+            shapely.errors.ShapelyError,
+        ) as error:
             reason = str(error).splitlines()[0].partition(";")[0].rstrip(".")  # behind it: advice for programmers
             raise DataError(
                 f"{path}: not a vector file that GDAL can read ({reason}); "
@@ -382,7 +389,16 @@ def check_geometry(frame: geopandas.GeoDataFrame, path: Path, faults: Faults) ->
     if other.any():
         found = some(np.unique([item.geom_type for item in geometry[other]]))
         faults.add(f"{path}: planning units must be polygons; {found} in {int(other.sum())} rows {_rows(other)}")
-    invalid = polygonal & ~absent & ~shapely.is_valid(geometry)
+    xy, owner = shapely.get_coordinates(geometry, return_index=True)
+    endless = np.zeros(len(geometry), dtype=bool)
+    endless[owner[~np.isfinite(xy).all(axis=1)]] = True
+    if endless.any():
+        faults.add(
+            f"{path}: coordinates that are no numbers (NaN or infinite) in {int(endless.sum())} rows {_rows(endless)}; "
+            "draw these polygons anew, or remove them"
+        )
+    with np.errstate(invalid="ignore"):  # GEOS stumbles over such coordinates, which are told of above
+        invalid = polygonal & ~absent & ~endless & ~shapely.is_valid(geometry)
     if invalid.any():
         reason = shapely.is_valid_reason(geometry[invalid][0])
         faults.add(

@@ -19,6 +19,7 @@ from rasterio.windows import Window
 
 from prioritize.errors import DataError
 from prioritize.output import as_json, drafted, guard_path
+from prioritize.plaintext import write_csv
 from prioritize.redline.assembly import CATEGORIES, label_areas, patches
 from prioritize.redline.delineate import Line, delineate
 from prioritize.redline.inputs import open_grids
@@ -169,7 +170,7 @@ def write_rasters(folder: Path, line: Line) -> None:
         dataset.set_band_description(1, "criteria that put the cell inside the redline, as bits")
         dataset.update_tags(1, **{f"bit_{bit.number}": bit.name for bit in line.legend})
     legend = pd.DataFrame([vars(bit) for bit in line.legend]).rename(columns={"number": "bit"})
-    legend.to_csv(folder / "criteria.csv", index=False, lineterminator="\n")
+    write_csv(folder / "criteria.csv", legend)
     with create(folder / "category.tif", line.grids, "uint8", 255) as dataset:
         image = np.where(line.study, line.category, np.uint8(255))
         write_band(dataset, 1, image, line.grids)

@@ -12,6 +12,7 @@ from rasterio.windows import Window
 from prioritize.errors import DataError
 from prioritize.formats import _rasterio as rio
 from prioritize.formats import raster
+from prioritize.inputfile import room_for_grid
 from prioritize.redline.windows import Grids, grids_of, region_levels, rows_at_once
 from prioritize.scenario import Scenario
 
@@ -50,6 +51,7 @@ def raster_grids(config: raster.Raster, stack: ExitStack, strip_rows: int | None
         frame = rio.frame_of(dataset)
         block = dataset.block_shapes[0][0]
     rows, columns = frame.shape
+    room_for_grid(template.path, frame.shape, 8)
     strip = strip_rows or rows_at_once(columns)
     if strip_rows is None and strip > block:
         strip = strip // block * block  # whole blocks, so that none is decompressed twice

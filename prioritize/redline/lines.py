@@ -17,6 +17,7 @@ from rasterio.transform import Affine
 from prioritize.errors import DataError
 from prioritize.formats import _rasterio as rio
 from prioritize.formats.vector import read_polygons
+from prioritize.inputfile import room_for_grid
 from prioritize.landscape import Landscape
 from prioritize.place import Grid, Polygons
 from prioritize.source import no_file
@@ -93,6 +94,7 @@ def read_raster_line(path: Path) -> RasterLine:
     band = rio.one_band(path)
     with rio.open_raster(band.path) as dataset:
         frame = rio.frame_of(dataset)
+        room_for_grid(path, frame.shape, 2)
         inside = np.empty(frame.shape, bool)
         for _, start, values in rio.strips(dataset, [band.index]):
             inside.reshape(-1)[start : start + values.shape[1]] = np.nan_to_num(values[0]) != 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,9 +16,12 @@ import pandas as pd
 
 from prioritize.comparison import overlaps, side_by_side
 from prioritize.errors import DataError, Faults
+from prioritize.inputfile import MOST_JSON, TABLE, gate
 from prioritize.landscape import Zone
 from prioritize.maplayers import MapFile, read_map_layers
 from prioritize.output import as_json as json_text
+from prioritize.plaintext import bare
+from prioritize.record import check_record
 from prioritize.report.frames import Frame, frames_of
 from prioritize.report.palette import darker, zone_colours
 from prioritize.runner import SHARED, TABLES
@@ -93,7 +98,8 @@ def find_runs(paths: Sequence[str | Path]) -> list[Path]:
 def in_order(folder: Path) -> list[Path]:
     """Run folders in the folder of a comparison, as `compare` was given them; else by name."""
     inside = sorted(item.parent for item in folder.glob(f"*/{SUMMARY}"))
-    names = text_of(folder / "comparison.csv").partition("\n")[0].strip().split(",")
+    head = next(csv.reader(io.StringIO(text_of(folder / "comparison.csv"))), [])
+    names = [bare(name) for name in head]
     return sorted(inside, key=lambda item: names.index(item.name) if item.name in names else len(names))
 
 
@@ -128,9 +134,7 @@ def read_run(folder: Path, unmasked: bool) -> Loaded:
     summary = read_summary(folder)
     if summary is None:
         raise DataError(f"{folder}: {SUMMARY} is damaged or not that of a run; make the run again")
-    missing = [key for key in ("name", "cost", "area_share", "targets", "gap", "bound", "proof") if key not in summary]
-    if missing:
-        raise DataError(f"{folder}: {SUMMARY} lacks {', '.join(missing)}; make the run again")
+    check_record(folder / SUMMARY, summary)
     tables = read_tables((folder / SHARED if masked else folder) / TABLES)
     return Loaded(
         folder=folder,
@@ -155,17 +159,17 @@ def units_of(summary: dict[str, Any]) -> int | None:
 def text_of(path: Path) -> str:
     """A text file, or nothing."""
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+        return gate(path, most=MOST_JSON).read_text(encoding="utf-8")
+    except (DataError, OSError, UnicodeDecodeError):
         return ""
 
 
 def read_progress(path: Path) -> list[list[float | None]]:
     """Seconds, incumbent and bound, in order; None where there was none yet."""
     try:
-        frame = pd.read_csv(path)[["seconds", "incumbent", "bound"]]
+        frame = pd.read_csv(gate(path, grows=TABLE))[["seconds", "incumbent", "bound"]]
         return [[plain(value) for value in row] for row in frame.to_numpy(dtype=np.float64).tolist()]
-    except (OSError, ValueError, KeyError):
+    except (DataError, OSError, ValueError, KeyError, TypeError):
         return []
 
 

@@ -167,7 +167,7 @@ def parse_rule(value: dict[str, Any]) -> Rule:
         If there is no such rule, or it has no such key.
     """
     members, name = family("targets"), value["rule"]
-    if name not in members:
+    if not isinstance(name, str) or name not in members:
         near = difflib.get_close_matches(str(name), members, 1, 0.5)
         hint = f"did you mean '{near[0]}'? " if near else ""
         raise ValueError(f"rule '{name}' is unknown; {hint}one of {', '.join(map(repr, members))}")
