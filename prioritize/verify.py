@@ -59,7 +59,7 @@ ENDS = ("optimal", "within_gap", "time_limit", "repaired", "interrupted")
 #: phases that a run counts the seconds of
 PHASES = ("read", "compile", "solve", "evaluate")
 #: what a summary says that does not follow, and is checked apart
-TOLD = ("bound", "status", "seconds", "solver", "versions", "digests")
+TOLD = ("bound", "status", "seconds", "solver", "versions", "digests", "missing")
 #: exit codes of `prioritize verify`; 2 is a wrong question, as everywhere
 CODES = {"certified": 0, "wrong": 1, "claimed": 3}
 
@@ -357,11 +357,15 @@ def other_files(folder: Path, again: Path, summary: Mapping[str, Any]) -> list[s
     files = digests.get("files") if isinstance(digests, dict) else None
     listed = set(files) if isinstance(files, dict) else set()
     made = sorted(path.relative_to(again).as_posix() for path in again.rglob("*") if path.is_file())
+    lost = summary.get("missing")
+    lost = lost if isinstance(lost, dict) else {}
     faults = []
     for name in made:
         path = folder / name
         if name not in listed or not path.is_file():
-            faults.append(f"{path}: no such file, but every such run has it")
+            why = lost.get(name) or lost.get(name.partition("/")[0])
+            reason = f" (the run says why: {told(why)})" if why else ""
+            faults.append(f"{path}: no such file, but every such run has it{reason}")
         elif found := difference(path, again / name):
             faults.append(f"{path}: not what follows from the inputs: {found}")
     kept = {*KEPT} - {SUMMARY, FILE}

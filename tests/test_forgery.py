@@ -29,7 +29,7 @@ from prioritize.cli import main
 from prioritize.comparison import compare
 from prioritize.engine.dual import Multipliers
 from prioritize.errors import DataError
-from prioritize.evaluate import evaluate, terms
+from prioritize.evaluate import terms
 from prioritize.inputs import ABSENT, input_hashes, versions, with_sides
 from prioritize.problem import compile_problem
 from prioritize.progress import relative_gap
@@ -350,7 +350,7 @@ def resolved(made: Run, **changes: Any) -> Run:
     solution = replace(solution, objective=objective)
     solution = replace(solution, gap=relative_gap(objective, solution.bound))
     return Run(
-        made.scenario, made.problem, solution, evaluate(made.problem, solution.selection), made.inputs, made.reporter
+        made.scenario, made.problem, solution, made.inputs, made.reporter
     )  # fmt: skip
 
 
