@@ -27,7 +27,7 @@ from prioritize.scratch import told
 #: sysexits.h calls it EX_SOFTWARE
 FAULT = 70
 CODES = (
-    "exit codes: 0 done; 1 a revision of a redline is refused, or a run is not verified; 2 the input is wrong (one line "
+    "exit codes: 0 done; 1 a revision of a redline is refused, or a run is not verified; 2 the input is wrong (a line "
     "`error: ...` for each fault); 3 a run rests on a solver's tree search; 70 a fault of prioritize itself, please "
     "report it (PRIORITIZE_DEBUG=1 or --debug shows where); 130 stopped by you"
 )

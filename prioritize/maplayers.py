@@ -363,8 +363,18 @@ def place_layers(landscape: Landscape, drawn: np.ndarray) -> Iterator[MapLayer]:
 
 def unit_layers(landscape: Landscape, drawn: np.ndarray, kind: type) -> Iterator[MapLayer]:
     """Other values of the planning units."""
-    for name, values in landscape.layers.items():
+    names = short_names(list(landscape.layers))
+    for name, values in zip(names, landscape.layers.values(), strict=True):
         yield number(f"unit:{name}", "unit", name, "", values[drawn], kind, zero=True)
+
+
+def short_names(names: list[str]) -> list[str]:
+    """Layers by the last parts of their paths that tell them apart: where a project lies is nobody's business."""
+    parts = [name.replace("\\", "/").split("/") for name in names]
+    depth = 1
+    while len({"/".join(part[-depth:]) for part in parts}) < len(set(names)) and depth < max(map(len, parts)):
+        depth += 1
+    return ["/".join(part[-depth:]) for part in parts]
 
 
 def feature_layers(landscape: Landscape, drawn: np.ndarray, kind: type) -> Iterator[MapLayer]:

@@ -48,6 +48,16 @@ class LandscapeConfig(Config):
     cost: str | float = Field(1.0, description="opportunity cost of each unit: a reference, or one number for all")
     cost_unit: str = Field("cost", description="currency and basis of the costs, for the report")
     features: list[str] | str | None = Field(None, description="feature layers: references, a glob, or all")
+    classes: bool | list[str] | None = Field(
+        None,
+        description="rasters of classes (land cover ...) are one feature a class: true for all feature rasters, false "
+        "for none, or names or patterns; absent: those with category names, an attribute table or a colour table",
+    )
+    density: list[str] = Field(
+        default_factory=list,
+        description="feature rasters (names or patterns) of densities or shares: finer cells are averaged in each "
+        "unit; all others are amounts, and finer cells are summed",
+    )
     feature_table: Path | None = Field(None, description="CSV with a `name` column and further columns by feature")
     locked_in: str | None = Field(None, description="reference: not zero = selected from the start (first zone)")
     locked_out: str | None = Field(None, description="reference: not zero = never selected (all zones)")

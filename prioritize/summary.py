@@ -206,7 +206,9 @@ def proof_of(status: str, gap: float, certified: float) -> str:
 
 
 def percent(gap: float) -> str:
-    """`0.75 %`, two digits."""
+    """`0.75 %`, two digits; what is left of an optimum by rounding is 0 %."""
+    if gap <= 1e-6:
+        return "0 %"
     return f"{100 * gap:.2g} %" if gap < 0.1 else f"{100 * gap:.0f} %"
 
 

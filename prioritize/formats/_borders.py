@@ -8,6 +8,7 @@ import numpy as np
 import pyproj
 import shapely
 
+from prioritize.formats._ground import polygon_areas
 from prioritize.landscape import Graph
 
 # relative to the typical width of a unit: above what rounding leaves (GeoJSON often keeps 6 or 7 decimals of a
@@ -26,13 +27,18 @@ class Ruler:
     metre : float
         Metres in a map unit; of no meaning where there is a `geod`.
     geod : pyproj.Geod or None
+    turned : pyproj.Transformer or None
+        To degrees, where the plane distorts areas so much that they are measured on the ellipsoid.
     """
 
     metre: float = 1.0
     geod: pyproj.Geod | None = None
+    turned: pyproj.Transformer | None = None
 
     def length(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
         """(n,) metres between (n, 2) points."""
+        if self.geod is not None and self.turned is not None:
+            return self.geod.inv(*self.turned.transform(*start.T), *self.turned.transform(*end.T))[2]
         if self.geod is not None:
             return self.geod.inv(*start.T, *end.T)[2]
         return np.hypot(*(end - start).T) * self.metre
@@ -41,6 +47,8 @@ class Ruler:
         """(U,) km2."""
         if self.geod is None:
             return shapely.area(geometry) * self.metre**2 / 1e6
+        if self.turned is not None:
+            return polygon_areas(geometry, self.turned, self.geod) / 1e6
         # normalised: holes run against their shell, so that their areas count against it
         areas = [self.geod.geometry_area_perimeter(item)[0] for item in shapely.normalize(geometry)]
         return np.abs(np.array(areas, dtype=np.float64)) / 1e6

@@ -21,7 +21,12 @@ from prioritize.landscape import some
 
 
 def intersect(
-    bands: Sequence[rio.Band], geometry: np.ndarray, crs: pyproj.CRS | None, align: rio.Align | None, faults: Faults
+    bands: Sequence[rio.Band],
+    geometry: np.ndarray,
+    crs: pyproj.CRS | None,
+    align: rio.Align | None,
+    faults: Faults,
+    averaged: Sequence[bool],
 ) -> tuple[sparse.csr_array, np.ndarray, list[str]]:
     """Sum cell values times the fraction of the cell inside each polygon.
 
@@ -33,6 +38,8 @@ def intersect(
         Of the polygons.
     align : str or None
         How to resample a raster that has another CRS.
+    averaged : sequence of F bool
+        The mean over each polygon counts, not the sum.
 
     Returns
     -------
@@ -60,21 +67,24 @@ def intersect(
                 moved.append(f"{path.name} ({'turned grid' if turned else rio.crs_name(frame.crs)})")
                 frame = rio.frame_of(view)
             cover = overlay.cover(frame)
-            sums = np.zeros((0, len(geometry)))
+            sums = seen = np.zeros((0, len(geometry)))
             for which, start, strip in rio.strips(view, [bands[f].index for f in members]):
                 mine = members[which]
                 if start == 0:
-                    sums = np.zeros((len(mine), len(geometry)))
+                    sums, seen = np.zeros((2, len(mine), len(geometry)))
                 there = ~np.isnan(strip)
                 valid[mine] += np.count_nonzero(there, axis=1)
+                strip = np.stack([bands[f].amounts(values) for f, values in zip(mine, strip, strict=True)])
                 strip[~there] = 0.0
                 total[mine] += strip.sum(axis=1)
                 part = cover[start : start + strip.shape[1]]
                 if part.nnz:
                     sums += (part.T @ strip.T).T
+                    seen += (part.T @ there.T.astype(np.float64)).T
                 if start + strip.shape[1] == cover.shape[0]:
-                    for f, values in zip(mine, sums, strict=True):
-                        rows[f] = sparse.csr_array(values[None, :])
+                    for f, values, weight in zip(mine, sums, seen, strict=True):
+                        mean = values / np.where(weight > 0, weight, 1.0)
+                        rows[f] = sparse.csr_array((mean if averaged[f] else values)[None, :])
             if view is not dataset:
                 view.close()
     for band, amount, cells in zip(bands, total, valid, strict=True):

@@ -16,6 +16,7 @@ import pyproj
 import rasterio
 from rasterio.enums import Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import MemoryFile
 from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
@@ -26,6 +27,7 @@ from prioritize.landscape import some
 from prioritize.source import LandscapeConfig, no_file
 
 Align = Literal["nearest", "bilinear"]
+Method = Literal["nearest", "bilinear", "sum", "average"]
 
 RASTER_SUFFIXES = frozenset(
     [
@@ -74,12 +76,21 @@ class Band:
     name : str
         The band's description if it has one, else made from the file name.
     unit : str
+    code : int or None
+        The class that this band stands for: it holds 1 where the raster holds this number, 0 elsewhere.
     """
 
     path: Path
     index: int
     name: str
     unit: str = "amount"
+    code: int | None = None
+
+    def amounts(self, values: np.ndarray) -> np.ndarray:
+        """Amounts of values that were read, NaN where there is no data."""
+        if self.code is None:
+            return values
+        return np.where(np.isnan(values), np.nan, values == self.code)
 
     @property
     def where(self) -> str:
@@ -364,11 +375,29 @@ def check_layer(band: Band, template: Frame, align: Align | None) -> str | None:
     return differs
 
 
+def finer(path: Path, template: Frame) -> bool:
+    """Whether a raster's cells are smaller than the template's, so that several lie in one of these."""
+    with open_raster(path) as dataset:
+        frame = frame_of(dataset)
+    if difference(frame, template) is None:
+        return False
+    rows, columns = template.shape
+    x, y = template.transform @ (np.array([0, 1, 0]) + columns / 2, np.array([0, 0, 1]) + rows / 2)
+    if frame.crs is not None and template.crs is not None and not same_crs(frame.crs, template.crs):
+        x, y = pyproj.Transformer.from_crs(template.crs, frame.crs, always_xy=True).transform(x, y)
+    cell = abs((x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0]))
+    own = abs(frame.transform.a * frame.transform.e - frame.transform.b * frame.transform.d)
+    return bool(np.isfinite(cell) and own < 0.9 * cell)
+
+
 @contextmanager
-def open_aligned(path: Path, template: Frame, resampling: Align = "nearest") -> Iterator[rasterio.DatasetReader]:
+def open_aligned(
+    path: Path, template: Frame, resampling: Method = "nearest", code: int | None = None
+) -> Iterator[rasterio.DatasetReader]:
     """Open a raster on the template's grid: the file itself where it lies on it, else a window-wise resampled view.
 
-    The caller has asked `check_layer` first, so that nothing is resampled unasked.
+    With `code` what is resampled is 1 where the raster holds this class and 0 elsewhere. The caller has asked
+    `check_layer` first, so that nothing is resampled unasked.
     """
     with open_raster(path) as dataset:
         if difference(frame_of(dataset), template) is None:
@@ -376,11 +405,27 @@ def open_aligned(path: Path, template: Frame, resampling: Align = "nearest") -> 
             return
         crs = UNKNOWN_CRS if template.crs is None else template.crs.to_wkt()
         rows, columns = template.shape
-        with resampled(dataset, crs, resampling, transform=template.transform, height=rows, width=columns) as view:
-            yield view
+        grid = {"transform": template.transform, "height": rows, "width": columns}
+        if code is None:
+            with resampled(dataset, crs, resampling, **grid) as view:
+                yield view
+            return
+        with MemoryFile() as memory:
+            profile = {"driver": "GTiff", "dtype": "float32", "nodata": np.nan, "count": dataset.count}
+            with memory.open(
+                **profile, crs=dataset.crs, transform=dataset.transform, height=dataset.height, width=dataset.width
+            ) as copy:
+                for index in range(1, dataset.count + 1):
+                    for _, start, strip in strips(dataset, [index]):
+                        first, height = start // dataset.width, strip.shape[1] // dataset.width
+                        shares = np.where(np.isnan(strip[0]), np.nan, strip[0] == code).reshape(height, dataset.width)
+                        window = Window(0, first, dataset.width, height)
+                        copy.write(shares.astype(np.float32), index, window=window)
+            with memory.open() as copy, resampled(copy, crs, resampling, **grid) as view:
+                yield view
 
 
-def resampled(dataset: rasterio.DatasetReader, crs: str, resampling: Align, **grid: object) -> WarpedVRT:
+def resampled(dataset: rasterio.DatasetReader, crs: str, resampling: Method, **grid: object) -> WarpedVRT:
     """View an open raster in another CRS or grid, as float64 with NaN where it says nothing."""
     floating = all(np.issubdtype(np.dtype(kind), np.floating) for kind in dataset.dtypes)
     unmarked = dataset.nodata is None and floating

@@ -15,7 +15,9 @@ from scipy import sparse
 
 from prioritize.errors import DataError, Faults
 from prioritize.formats import _rasterio as rio
+from prioritize.formats._classes import matches, with_classes
 from prioritize.formats._grid import grid_graph
+from prioritize.formats._ground import NOT_EQUAL, grid_sizes, is_distorted
 from prioritize.inputfile import room_for_grid
 from prioritize.landscape import Graph, some
 from prioritize.place import Grid
@@ -54,6 +56,7 @@ class Raster(LandscapeConfig):
                 "(or write features = [] if there are none)"
             )
         bands = rio.feature_bands(rio.feature_references(self), faults)
+        bands, about = with_classes(bands, self.classes, faults)
         try:
             template = self._template()
         except DataError as error:
@@ -69,10 +72,11 @@ class Raster(LandscapeConfig):
                 reader.check(rio.one_band(reference))
         for band in {band.path: band for band in bands}.values():  # all bands of a file lie on one grid
             with rio.catching(faults):
-                reader.check(band)
+                reader.check(band, amounts=True)
         faults.raise_any()
         cell, notes = self._units(template, reader)
-        amount, total = read_amounts(bands, reader, cell, faults)
+        averaged = [matches(band, self.density) for band in bands]
+        amount, total = read_amounts(bands, reader, cell, faults, averaged)
         faults.raise_any()
         area_km2, graph, how = measure(cell, frame)
 
@@ -80,7 +84,7 @@ class Raster(LandscapeConfig):
         if absent.any():
             names = np.array([band.name for band in bands], dtype=object)[absent]
             notes.append(f"{int(absent.sum())} features have no amount in any unit: {some(names)}")
-        reader.notes[:0] = [*notes, *how]
+        reader.notes[:0] = [*notes, *about, *how]
 
         def read(reference: str, flag: bool = False) -> np.ndarray:
             return reader.read(reference, flag)[cell]
@@ -165,10 +169,18 @@ class Reader:
     align: rio.Align | None
     notes: list[str] = field(default_factory=list)
     resampled: set[Path] = field(default_factory=set)
+    fine: set[Path] = field(default_factory=set)
 
-    def check(self, band: rio.Band) -> None:
-        """Raise DataError if the layer lies on another grid and may not be resampled."""
+    def check(self, band: rio.Band, amounts: bool = False) -> None:
+        """Raise DataError if the layer lies on another grid and may not be resampled.
+
+        `amounts`: it is a feature, whose finer cells are added up, never sampled.
+        """
         differs = rio.check_layer(band, self.frame, self.align)
+        if differs is not None and amounts and rio.finer(band.path, self.frame):
+            self.fine.add(band.path)
+            self.resampled.add(band.path)
+            return
         note = f"{band.path.name} is resampled to the grid of {self.frame.name} (align = {self.align}): {differs}"
         if differs is not None and note not in self.notes:
             self.notes.append(note)
@@ -229,7 +241,7 @@ def read_names(path: Path) -> dict[int, str]:
 
 
 def read_amounts(
-    bands: Sequence[rio.Band], reader: Reader, cell: np.ndarray, faults: Faults
+    bands: Sequence[rio.Band], reader: Reader, cell: np.ndarray, faults: Faults, averaged: Sequence[bool]
 ) -> tuple[sparse.csr_array, np.ndarray]:
     """Read what each unit holds of each feature, a few rows of the grid at a time.
 
@@ -239,6 +251,8 @@ def read_amounts(
         One per feature.
     cell : (U,) int64
         Row-major cells of the units, ascending.
+    averaged : sequence of F bool
+        Finer cells are averaged, not summed.
 
     Returns
     -------
@@ -250,15 +264,19 @@ def read_amounts(
     values: list[list[np.ndarray]] = [[] for _ in bands]
     total = np.zeros(len(bands))
     valid = np.zeros(len(bands), dtype=np.int64)
-    by_file: dict[Path, list[int]] = {}
+    by_file: dict[tuple[Path, rio.Method, int | None], list[int]] = {}
     for f, band in enumerate(bands):
-        by_file.setdefault(band.path, []).append(f)
-    for path, members in by_file.items():
-        with rio.open_aligned(path, reader.frame, reader.align or "nearest") as dataset:
+        method: rio.Method = reader.align or "nearest"
+        if band.path in reader.fine:
+            method = "average" if averaged[f] or band.code is not None else "sum"
+        by_file.setdefault((band.path, method, band.code if band.path in reader.fine else None), []).append(f)
+    for (path, method, code), members in by_file.items():
+        with rio.open_aligned(path, reader.frame, method, code) as dataset:
             for which, start, strip in rio.strips(dataset, [bands[f].index for f in members]):
                 low, high = np.searchsorted(cell, [start, start + strip.shape[1]])
                 inside = cell[low:high] - start
                 for f, layer in zip(members[which], strip, strict=True):
+                    layer = layer if code is not None else bands[f].amounts(layer)
                     there = ~np.isnan(layer)
                     valid[f] += np.count_nonzero(there)
                     total[f] += layer.sum(where=there)
@@ -266,6 +284,14 @@ def read_amounts(
                     kept = np.flatnonzero((mine != 0) & ~np.isnan(mine))
                     units[f].append((kept + low).astype(np.int32))
                     values[f].append(mine[kept])
+    for path in sorted(reader.fine):
+        how = {averaged[f] for f, band in enumerate(bands) if band.path == path and band.code is None}
+        does = "their share of each unit counts" if not how else "averaged" if how == {True} else "summed"
+        does = "averaged or summed, as landscape.density says" if len(how) > 1 else does
+        reader.notes.append(
+            f"{path.name} has finer cells than {reader.frame.name}: {does} in each unit"
+            + ("; name it in landscape.density if it holds densities" if how == {False} else "")
+        )
     for f, band in enumerate(bands):
         # a layer that was resampled may well have lain beside the template: that is told as a note
         if valid[f] or band.path not in reader.resampled:
@@ -306,9 +332,42 @@ def measure(cell: np.ndarray, frame: rio.Frame) -> tuple[np.ndarray, Graph, list
     if frame.crs is None:
         notes.append(f"{frame.name} has no CRS: its map units are taken to be metres")
     metre = rio.metres_per_unit(frame.crs)
+    rows, columns = frame.shape
+    corners = np.array([frame.transform @ (i, j) for i in (0, columns) for j in (0, rows)])
+    bounds = (*corners.min(axis=0).tolist(), *corners.max(axis=0).tolist())
+    if frame.crs is not None and is_distorted(frame.crs, bounds, metre):
+        return measure_distorted(cell, frame)
     dx, dy = float(np.hypot(a, d)) * metre, float(np.hypot(b, e)) * metre
     area_km2 = np.full(len(cell), abs(a * e - b * d) * metre**2 / 1e6)
     return area_km2, grid_graph(cell, frame.shape, dx, dy), notes
+
+
+def measure_distorted(cell: np.ndarray, frame: rio.Frame) -> tuple[np.ndarray, Graph, list[str]]:
+    """Measure the cells of a grid that is not of equal area on the ellipsoid; as `measure`.
+
+    Raises
+    ------
+    DataError
+        If a cell lies where the CRS means nothing.
+    """
+    assert frame.crs is not None
+    area, across, down = grid_sizes(frame.crs, tuple(frame.transform[:6]), frame.shape, cell)
+    if not np.isfinite(area).all():
+        raise DataError(f"{frame.name}: {rio.crs_name(frame.crs)} means nothing in some of its cells; reproject it")
+    grid = grid_graph(cell, frame.shape, 1.0, 1.0)
+    row = cell // frame.shape[1]
+    source = np.repeat(np.arange(len(cell)), np.diff(grid.indptr))
+    beside = row[source] == row[grid.indices]
+    # of two neighbours each has its own measure of what they share; they differ by next to nothing
+    weight = np.where(beside, 0.5 * (down[source] + down[grid.indices]), 0.5 * (across[source] + across[grid.indices]))
+    perimeter = 2 * (across + down)
+    exposed = np.maximum(perimeter - np.bincount(source, weight, minlength=len(cell)), 0.0)
+    exposed[exposed < 1e-3 * perimeter] = 0.0
+    return (
+        area / 1e6,
+        Graph(grid.indptr, grid.indices, weight, exposed),
+        [f"{frame.name} is in {rio.crs_name(frame.crs)}, {NOT_EQUAL}"],
+    )
 
 
 def measure_degrees(cell: np.ndarray, frame: rio.Frame) -> tuple[np.ndarray, Graph, list[str]]:

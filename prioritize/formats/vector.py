@@ -22,6 +22,8 @@ from prioritize.errors import DataError, Faults
 from prioritize.formats import _borders as borders
 from prioritize.formats import _coverage as coverage
 from prioritize.formats import _rasterio as rio
+from prioritize.formats._classes import matches, with_classes
+from prioritize.formats._ground import NOT_EQUAL, is_distorted, to_degrees
 from prioritize.inputfile import gate_gdal
 from prioritize.landscape import some
 from prioritize.place import Polygons
@@ -74,6 +76,7 @@ class Vector(LandscapeConfig):
                 table.labels(reference)
         columns, rasters, notes = self._features(table, faults)
         bands = rio.feature_bands(rasters, faults)
+        bands, about = with_classes(bands, self.classes, faults)
         for name in sorted({band.name for band in bands} & set(columns)):
             faults.add(f"{self.units}: '{name}' is a column as well as a raster feature; rename one of them")
         crs = rio.plain_crs(table.frame.crs)
@@ -83,14 +86,18 @@ class Vector(LandscapeConfig):
                 self._check_grid(path, crs)
         faults.raise_any()
 
-        ruler = ruler_of(crs)
+        ruler = ruler_of(crs, tuple(shapely.total_bounds(geometry)))
+        if ruler.turned is not None:
+            notes.append(f"{self.units.name} is in {rio.crs_name(crs)}, {NOT_EQUAL}")
         if crs is None:
             notes.append(f"{self.units.name} lies in a local plane: its map units are taken to be metres")
-        notes += check_overlaps(geometry, unit_id, self.units)
+        notes += about + check_overlaps(geometry, unit_id, self.units)
         tolerance = self.touch_tolerance if self.touch_tolerance is not None else borders.default_tolerance(geometry)
         of_columns, empty = table.amounts(columns)
         notes += empty
-        of_rasters, total, told = coverage.intersect(bands, geometry, crs, self.align, faults)
+        of_rasters, total, told = coverage.intersect(
+            bands, geometry, crs, self.align, faults, [matches(band, self.density) for band in bands]
+        )
         faults.raise_any()
         amount = sparse.csr_array(sparse.vstack([of_columns, of_rasters], format="csr"))
         names = np.array([*columns, *(band.name for band in bands)], dtype=object)
@@ -437,11 +444,14 @@ def check_overlaps(geometry: np.ndarray, unit_id: np.ndarray, path: Path) -> lis
     ]
 
 
-def ruler_of(crs: pyproj.CRS | None) -> borders.Ruler:
-    """Measure on the ellipsoid where the CRS is in degrees, else in the plane."""
+def ruler_of(crs: pyproj.CRS | None, bounds: tuple[float, float, float, float]) -> borders.Ruler:
+    """Measure on the ellipsoid where the CRS is in degrees or not of equal area there, else in the plane."""
     if crs is not None and crs.is_geographic:
         return borders.Ruler(geod=crs.get_geod())
-    return borders.Ruler(rio.metres_per_unit(crs))
+    metre = rio.metres_per_unit(crs)
+    if crs is not None and is_distorted(crs, bounds, metre):
+        return borders.Ruler(metre, crs.get_geod(), to_degrees(crs))
+    return borders.Ruler(metre)
 
 
 MEMBER = Vector
