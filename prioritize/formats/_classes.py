@@ -47,12 +47,12 @@ def with_classes(
             if asked or (names is not None and classes is None):
                 made = split(band, names or {})
                 found += made
-                told = f"{band.where} holds classes: one feature a class ({some([one.name for one in made], 6)})"
+                told = f"{band.short} holds classes: one feature a class ({some([one.name for one in made], 6)})"
                 notes.append(f"{told}, each cell of it counts 1; classes = false takes its numbers for amounts")
                 continue
             if classes is None and (few := few_values(band)) is not None:
                 notes.append(
-                    f"caution: {band.where} looks like classes (whole numbers: {some(few, 8)}), and its numbers are "
+                    f"caution: {band.short} looks like classes (whole numbers: {some(few, 8)}), and its numbers are "
                     "taken for amounts; write landscape.classes = true if they are classes, false if they are amounts"
                 )
             found.append(band)

@@ -97,6 +97,11 @@ class Band:
         """How faults name it."""
         return f"{self.path}#{self.index}" if self.index > 1 else str(self.path)
 
+    @property
+    def short(self) -> str:
+        """How notes name it: they are part of the answer, which does not depend on where the files lie."""
+        return f"{self.path.name}#{self.index}" if self.index > 1 else self.path.name
+
 
 @dataclass(frozen=True)
 class Frame:
