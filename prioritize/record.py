@@ -44,7 +44,9 @@ class Record(Strict):
     terms: dict[str, float]
     bound: float | None
     certified_bound: float | None
+    bound_by: str
     gap: float | None
+    certified_gap: float | None
     proof: str
     cost: float
     cost_new: float
@@ -60,6 +62,7 @@ class Record(Strict):
     area_share: dict[str, float]
     zone_area_km2: dict[str, float]
     cautions: list[str] = []
+    missing: dict[str, str]
     seconds: dict[str, float]
     solver: str
     versions: dict[str, str]

@@ -33,6 +33,7 @@ from prioritize.inputs import input_hashes, versions
 from prioritize.problem import Problem, compile_problem, held
 from prioritize.program import Program
 from prioritize.progress import relative_gap
+from prioritize.record import check_record
 from prioritize.runfolder import KEPT, write_again
 from prioritize.runner import cautions, load_landscape, make_problem
 from prioritize.same import alike, difference
@@ -120,7 +121,7 @@ def verify(folder: str | Path) -> Verdict:
     faults += check_rows(problem, program, selection)
     objective = objective_of(problem, selection, summary)
     certified = None if multipliers is None else program.sign * proven_bound(program, multipliers)
-    faults += check_bound(program, certified, objective, summary)
+    faults += check_bound(folder, program, certified, objective, summary)
     faults += check_end(scenario, objective, summary)
     faults += check_told(scenario, summary)
     evaluation = evaluate(problem, selection)
@@ -133,11 +134,15 @@ def verify(folder: str | Path) -> Verdict:
     faults += false_claims(follows, summary)
     faults += [f"{key[:40]} is nothing that a run tells" for key in sorted({*summary} - {*follows, *TOLD})]
     faults += check_digests(landscape_digests(problem, selection, multipliers), summary)
+    told = f"meets {met(problem, selection)} targets; cost {math.fsum(landscape.cost[selection].tolist()):,.10g}"
+    try:
+        check_record(folder / SUMMARY, summary)
+    except DataError as error:  # nothing can be made of what only the run can tell
+        return verdict(told, objective, certified, summary, faults or list(error.faults))
     with tempfile.TemporaryDirectory(prefix="prioritize-") as name:
         made = make_tables(judged(scenario, problem, selection, {**summary, **follows}))
         write_again(Path(name), scenario, landscape, selection, evaluation, made)
         faults = add_new(faults, other_files(folder, Path(name), summary))
-    told = f"meets {met(problem, selection)} targets; cost {math.fsum(landscape.cost[selection].tolist()):,.10g}"
     if faults and made_by(summary) != versions():
         faults.append("the run was made by another version of prioritize or its libraries; to use this one, run again")
     return verdict(told, objective, certified, summary, faults)
@@ -247,7 +252,9 @@ def check_rows(problem: Problem, program: Program, selection: np.ndarray) -> lis
     return faults
 
 
-def check_bound(program: Program, certified: float | None, objective: float, summary: Mapping[str, Any]) -> list[str]:
+def check_bound(
+    folder: Path, program: Program, certified: float | None, objective: float, summary: Mapping[str, Any]
+) -> list[str]:
     """What a run claims of its bounds against what the certificate proves.
 
     Every comparison is written so that NaN, and what is no number, is a fault.
@@ -257,11 +264,11 @@ def check_bound(program: Program, certified: float | None, objective: float, sum
         digests = summary.get("digests")
         kept = isinstance(digests, dict) and "multipliers" in digests
         claimed = kept or any(summary.get(key) is not None for key in ("bound", "certified_bound", "gap"))
-        return [f"{FILE}: no such file, and the run claims a bound; make the run again"] if claimed else []
+        return [f"{folder / FILE}: no such file, and the run claims a bound; make the run again"] if claimed else []
     own, sign = program.sign * objective, program.sign
     proven, bound = sign * certified, number(summary.get("bound"))
     if not math.isfinite(proven):
-        return [f"{FILE} proves nothing: a price or a flow is outside its limits"]
+        return [f"{folder / FILE} proves nothing: a price or a flow is outside its limits"]
     faults = []
     if not proven <= own + 1e-9 * max(1.0, abs(own)):
         faults.append(f"the certificate proves {certified:.10g}, the objective is {objective:.10g}: one is wrong")

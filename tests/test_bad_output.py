@@ -142,8 +142,9 @@ def test_a_part_that_fails_costs_itself_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     desk.scenario(output={"mask": {"names": ["owl"]}})
-    monkeypatch.setattr(place, broken)
-    assert main(RUN) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr(place, broken)
+        assert main(RUN) == 0
     line = f"caution: {name} is missing: MemoryError: of 3 TiB"
     assert next(t for t in capsys.readouterr().err.splitlines() if t.startswith("caution: ")).startswith(line)
     folder = desk.folder / "runs/small"
@@ -213,14 +214,14 @@ def test_numbers_that_json_does_not_know() -> None:
 
 def test_no_other_writer_of_json() -> None:
     """Of files; what is hashed, printed or read is not one."""
-    allowed = {"output.py", "runner.py", "summary.py", "equalise.py", "schema.py"}
+    allowed = {"output.py", "runner.py", "summary.py", "equalise.py", "schema.py", "inputs.py"}
     package = Path(prioritize.runner.__file__).parent
     users = {path.name for path in package.rglob("*.py") if "json.dump" in path.read_text(encoding="utf-8")}
     assert users <= allowed
 
 
 def test_a_bound_of_minus_infinity_is_null(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("prioritize.summary.proven_bound", lambda *_: -math.inf)
+    monkeypatch.setattr("prioritize.solve.proven_bound", lambda *_: -math.inf)
     assert main(RUN) == 0
     assert json.loads((desk.folder / "runs/small/summary.json").read_text())["certified_bound"] is None
 
