@@ -11,7 +11,7 @@ import errno
 import math
 import os
 import stat
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 
 from prioritize.errors import DataError
 
@@ -92,6 +92,45 @@ def refuse_special(path: Path) -> None:
     kind = KINDS.get(stat.S_IFMT(mode))
     if kind is not None:
         raise DataError(f"{path}: is {kind}, not a file; save its content as a file and name that")
+
+
+def beside(folder: Path, said: str) -> tuple[Path, bool]:
+    """Where a file or folder is that another file names, perhaps as it was called on another computer.
+
+    Parameters
+    ----------
+    folder : Path
+        That of the file that names it.
+    said : str
+        With slashes or backslashes, in the case of letters of a system that does not tell them apart.
+
+    Returns
+    -------
+    (Path, bool)
+        Where it is, or should be; whether it was found by its last name alone, beside the file that names it.
+    """
+    said = said.strip().strip("\"'").replace("\\", "/")
+    foreign = PureWindowsPath(said).drive != ""
+    path = folder if foreign else same_letters(folder, said)
+    if foreign or not path.exists():
+        near = same_letters(folder, PureWindowsPath(said).name)
+        if (foreign or Path(said).is_absolute()) and PureWindowsPath(said).name and near.exists():
+            return near, True
+        path = folder / said
+    return path, False
+
+
+def same_letters(folder: Path, said: str) -> Path:
+    """A path below a folder, each part in the case of letters that is there, if only one is."""
+    anchor = Path(said).anchor
+    path = Path(anchor) if anchor else folder
+    for part in Path(said).parts[1 if anchor else 0 :]:
+        following = path / part
+        if part != ".." and not following.exists() and path.is_dir():
+            same = [other for other in path.iterdir() if other.name.lower() == part.lower()]
+            following = same[0] if len(same) == 1 else following
+        path = following
+    return path
 
 
 def is_regular(path: str | Path) -> bool:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import fnmatch
-import io
-import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +15,10 @@ from pydantic_core import CoreSchema
 from scipy import sparse
 
 from prioritize.errors import DataError, Faults, PrioritizeError
-from prioritize.inputfile import TABLE, gate, no_file
 from prioritize.landscape import FREE, LOCKED_IN, LOCKED_OUT, Graph, Grouping, Landscape, Zone, grouping_of, some
 from prioritize.place import Place
-from prioritize.plaintext import bare_table
 from prioritize.strict import strict
+from prioritize.texttable import read_table
 
 
 class Config(BaseModel):
@@ -306,10 +303,11 @@ def check_signs(join: Join, zones: Mapping[str, ZoneConfig], cost: np.ndarray) -
         return
     source = join.source
     negative = source.amount.data < 0
+    hint = is_it_nodata(source.amount.data[negative])
     if negative.any():
         rows = np.unique(np.repeat(np.arange(source.amount.shape[0]), np.diff(source.amount.indptr))[negative])
         join.faults.add(
-            f"{source.name}: negative amounts of {some(source.features['name'].to_numpy()[rows])}; "
+            f"{source.name}: negative amounts of {some(source.features['name'].to_numpy()[rows])}{hint}; "
             "correct the layer, or set landscape.allow_negative = true if they are meant"
         )
     numbers = {"landscape.cost": join.config.cost} | {f"zones.{name}.cost": zone.cost for name, zone in zones.items()}
@@ -320,10 +318,18 @@ def check_signs(join: Join, zones: Mapping[str, ZoneConfig], cost: np.ndarray) -
         )
     if (cost < 0).any() and not wrong:
         culprits = source.unit_id[(cost < 0).any(axis=1)]
+        hint = is_it_nodata(cost[cost < 0])
         join.faults.add(
-            f"{source.name}: the cost is negative in {len(culprits)} units (ids {some(culprits)}); "
+            f"{source.name}: the cost is negative in {len(culprits)} units (ids {some(culprits)}){hint}; "
             "correct it, or set landscape.allow_negative = true if it is meant"
         )
+
+
+def is_it_nodata(values: np.ndarray) -> str:
+    """A hint for negative values that are all the same, and large, as those of cells without data are."""
+    if values.size and values.min() == values.max() <= -99:
+        return f": all are {values.flat[0]:g}; is that NoData which the file does not declare?"
+    return ""
 
 
 def join_groups(join: Join) -> dict[str, Grouping]:
@@ -427,47 +433,3 @@ def join_feature_table(features: pd.DataFrame, path: Path) -> pd.DataFrame:
     # of what the file leaves open, the reader's own word stands
     own = {key: features[key].reset_index(drop=True) for key in ("unit", "total") if key in features and key in table}
     return joined.assign(**{key: joined[key].where(joined[key].notna(), value) for key, value in own.items()})
-
-
-def read_table(path: Path, what: str = "table") -> pd.DataFrame:
-    """Read a comma-, tab-, semicolon- or space-separated text file with one header line.
-
-    Raises
-    ------
-    DataError
-        If the file is missing, empty, not UTF-8, or not rectangular.
-    """
-    gate(path, grows=TABLE)
-    try:
-        text = Path(path).read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise DataError(no_file(Path(path))) from None
-    except IsADirectoryError:
-        raise DataError(f"{path}: is a folder, not a {what}") from None
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text (byte {error.start}); save the {what} as UTF-8") from None
-    header = text.lstrip().partition("\n")[0]
-    if not header.strip():
-        raise DataError(f"{path}: the {what} is empty")
-    delimiter = next((mark for mark in ("\t", ",", ";") if mark in header), r"\s+")
-    try:
-        with warnings.catch_warnings():
-            # a row longer than the header would lose its last fields with no more than a warning
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(
-                io.StringIO(text),
-                sep=delimiter,
-                skipinitialspace=True,
-                index_col=False,
-                keep_default_na=False,  # "NA" is Namibia, or a name
-                na_values=[""],
-                skip_blank_lines=True,
-            )
-    except pd.errors.ParserWarning:
-        raise DataError(
-            f"{path}: rows have more values than the header has columns; is a decimal comma among them?"
-        ) from None
-    except (pd.errors.ParserError, ValueError) as error:
-        raise DataError(f"{path}: not a regular {what}: {str(error).strip()}") from None
-    table.columns = [str(column).strip().strip('"') for column in table.columns]
-    return bare_table(table)

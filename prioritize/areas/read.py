@@ -16,9 +16,8 @@ import shapely
 from prioritize.areas import schema
 from prioritize.errors import DataError, Faults
 from prioritize.formats import _rasterio as rio
-from prioritize.inputfile import gate_gdal
+from prioritize.inputfile import gate_gdal, no_file
 from prioritize.landscape import some
-from prioritize.source import no_file
 
 PARQUET = frozenset({".parquet", ".geoparquet", ".pq"})
 

@@ -15,8 +15,8 @@ import numpy as np
 from prioritize.connectivity.laplacian import GridCircuit, with_bare_cells
 from prioritize.connectivity.rasters import NODATA, Raster, read_raster, whole_numbers
 from prioritize.errors import DataError, Faults
+from prioritize.inputfile import no_file
 from prioritize.landscape import some
-from prioritize.source import no_file
 
 RASTERS = (".asc", ".tif", ".tiff")
 #: first bytes of a GeoTIFF, little or big endian, classic or big

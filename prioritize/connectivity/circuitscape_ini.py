@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 from prioritize.errors import DataError
-from prioritize.source import no_file
+from prioritize.inputfile import no_file
 
 #: what the window of Circuitscape leaves where nothing was chosen; its placeholders begin with a bracket, too
 NOTHING = ("", "none", "not entered")

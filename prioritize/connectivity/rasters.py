@@ -12,9 +12,8 @@ from typing import Any
 import numpy as np
 
 from prioritize.errors import DataError
-from prioritize.inputfile import gate_gdal
+from prioritize.inputfile import gate_gdal, no_file
 from prioritize.output import gathered
-from prioritize.source import no_file
 
 NODATA = -9999.0
 #: what reading one cell takes at the least: the value as it is and as float64, and whether it has data

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from prioritize.errors import DataError, Faults
-from prioritize.inputfile import MOST_TEXT, gate
+from prioritize.inputfile import MOST_TEXT, beside, gate
 from prioritize.landscape import some
-from prioritize.source import EXACT, read_table
+from prioritize.source import EXACT
+from prioritize.texttable import read_table, read_text
 
 # Marxan wants PUNAME, SPECNAME and PUVSPRNAME; the second name is what older or newer versions call the same file.
 FILES = {
@@ -55,14 +57,10 @@ class ProjectFiles:
     def of(cls, project: Path) -> ProjectFiles:
         """Read `input.dat`; headings and comments in it are keys that nobody asks for."""
         gate(project, most=MOST_TEXT)
-        try:
-            text = project.read_text(encoding="utf-8-sig")
-        except FileNotFoundError:
-            raise DataError(f"{project}: no such file; `project` is the input.dat of a Marxan project") from None
-        except IsADirectoryError:
-            raise DataError(f"{project}: is a folder; `project` is the input.dat of a Marxan project") from None
-        except UnicodeDecodeError as error:
-            raise DataError(f"{project}: not UTF-8 text (byte {error.start}); save it as UTF-8") from None
+        if not project.is_file():
+            what = "is a folder" if project.is_dir() else "no such file"
+            raise DataError(f"{project}: {what}; `project` is the input.dat of a Marxan project")
+        text = read_text(project, "project", legacy=True)
         pairs = (line.split(None, 1) for line in text.splitlines())
         keys = {pair[0].upper(): pair[1].strip().strip('"') for pair in pairs if len(pair) == 2}
         if not keys:
@@ -74,13 +72,17 @@ class ProjectFiles:
         name = next((self.keys[item] for item in (key, *FILES[key]) if item in self.keys), None)
         if name is None:
             return None
-        folder = self.project.parent / self.keys.get("INPUTDIR", ".").replace("\\", "/")
-        path = folder / name.replace("\\", "/")
-        if not path.exists() and path.parent.is_dir():
-            # projects come from Windows, where PU.dat and pu.dat are one file
-            same = [other for other in path.parent.iterdir() if other.name.lower() == path.name.lower()]
-            path = same[0] if len(same) == 1 else path
-        return path
+        said = self.keys.get("INPUTDIR", ".")
+        folder, moved = beside(self.project.parent, said)
+        if moved:
+            note = f"INPUTDIR {said} is not here: the folder {folder.name} beside {self.project.name} is read"
+            self.notes += [note] * (note not in self.notes)
+        elif not folder.is_dir():
+            raise DataError(
+                f"{self.project}: INPUTDIR {said}: no such folder; write the folder of the input files as it is seen "
+                f"from {self.project.name}, such as INPUTDIR input"
+            )
+        return beside(folder, name)[0]
 
     def number(self, key: str) -> float:
         """Value of a numeric key; 0 where it is absent."""
@@ -91,20 +93,25 @@ class ProjectFiles:
             self.faults.add(f"{self.project}: {key} '{value}' is not a number")
             return 0.0
 
-    def table(self, key: str, *columns: str, needed: bool = False) -> Table | None:
-        """The table of a key, with all `columns`; None (and a fault) where it cannot be had."""
+    def table(self, key: str, *columns: str, needed: bool = False, places: bool = False) -> Table | None:
+        """The table of a key, with all `columns`; None (and a fault) where it cannot be had.
+
+        `places`: as Marxan reads bound.dat, columns that nobody named so are those of their places, header or none.
+        """
         path = self.path(key)
         if path is None:
             if needed:
                 self.faults.add(f"{self.project}: the key {key} is missing; add a line such as `{key} file.dat`")
             return None
         try:
-            frame = read_table(path, f"{key} file")
+            frame = read_table(path, f"{key} file", names=columns if places else ())
         except DataError as error:
             for message in error.faults:
                 self.faults.add(f"{message} (named by {key} in {self.project.name})")
             return None
         result = Table(path, frame, self.faults)
+        if places and not all([result.take(column) for column in columns]):
+            self.notes += result.by_place(columns)
         return result if result.has(*columns) else None
 
 
@@ -123,6 +130,19 @@ class Table:
         if found is not None and column not in self.frame:
             self.frame = self.frame.rename(columns={found: column})
         return found is not None
+
+    def by_place(self, columns: Sequence[str]) -> list[str]:
+        """Give columns that are not there the names of their places; notes."""
+        lacking = [column for column in columns if column not in self.frame]
+        spare = [name for name in self.frame.columns if name not in columns]
+        if len(lacking) > 1:  # a name that is known may then be anywhere
+            lacking, spare = list(columns), list(self.frame.columns)
+        if len(spare) < len(lacking):
+            return []
+        renamed = dict(zip(spare, lacking))
+        self.frame = self.frame.rename(columns=renamed)
+        told = [f"'{old}' as {new}" for old, new in renamed.items() if old != new]
+        return [f"{self.path.name} is read by position, as Marxan does: {some(told)}"]
 
     def has(self, *columns: str) -> bool:
         """Whether all columns are there; a fault where not."""

@@ -22,9 +22,9 @@ from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
 from prioritize.errors import DataError, Faults, PrioritizeError
-from prioritize.inputfile import gate, gate_gdal
+from prioritize.inputfile import gate, gate_gdal, no_file
 from prioritize.landscape import some
-from prioritize.source import LandscapeConfig, no_file
+from prioritize.source import LandscapeConfig
 
 Align = Literal["nearest", "bilinear"]
 Method = Literal["nearest", "bilinear", "sum", "average"]

@@ -34,7 +34,7 @@ import pandas as pd
 from pydantic import Field
 from scipy import sparse
 
-from prioritize.formats._marxan_files import FILES, ProjectFiles, Units, whole
+from prioritize.formats._marxan_files import FILES, ProjectFiles, Table, Units, whole
 from prioritize.formats._marxan_zones import read_zones
 from prioritize.landscape import Graph, some
 from prioritize.place import Nowhere
@@ -119,7 +119,7 @@ def read_units(files: ProjectFiles) -> Units:
     frame["id"] = table.ids("planning unit")
     frame["cost"] = table.numbers("cost") if "cost" in there else 1.0
     frame["status"] = table.numbers("status") if "status" in there else 0.0
-    if "cost" not in there:
+    if "cost" not in there and files.path("ZONECOSTNAME") is None:
         files.notes.append(f"{table.path.name} has no column cost: every unit costs 1, as in Marxan")
     strange = frame["status"].notna() & ~frame["status"].isin([0, 1, 2, 3])
     if strange.any():
@@ -174,8 +174,8 @@ def read_amounts(files: ProjectFiles, units: Units, species: pd.DataFrame) -> sp
     """(F, U) sparse CSR of puvspr.dat; a unit or feature that is not listed elsewhere is a fault."""
     shape = (len(species), units.count)
     amount = sparse.csr_array(shape)
-    table = files.table("PUVSPRNAME", "species", "pu", "amount", needed=True)
-    if table is None:
+    table = files.table("PUVSPRNAME", needed=True)
+    if table is None or not (upright(table, files, species) and table.has("species", "pu", "amount")):
         return amount
     values = table.numbers("amount")
     if not all(shape):  # the other file is at fault, and says so itself
@@ -195,9 +195,36 @@ def read_amounts(files: ProjectFiles, units: Units, species: pd.DataFrame) -> sp
     return amount
 
 
+def upright(table: Table, files: ProjectFiles, species: pd.DataFrame) -> bool:
+    """Turn a horizontal puvspr.dat (a row a unit, a column a feature, by id or name) into species, pu, amount.
+
+    Source: Marxan User Manual (Game & Grantham 2008), "Planning Unit versus Conservation Feature File".
+    """
+    if table.take("species") or table.take("amount") or not table.take("pu"):
+        return True
+    features = [str(column) for column in table.frame if column != "pu"]
+    ids = pd.to_numeric(pd.Series(features, dtype=object), errors="coerce")
+    by_name = dict(zip(species["name"], species["id"]))
+    ids = ids.where(ids.notna(), pd.Series(features).map(by_name))
+    strange = [name for name, known in zip(features, ids.isin(species["id"])) if not known]
+    if strange and len(species):
+        where = files.path("SPECNAME")
+        files.faults.add(
+            f"{table.path}: a row a unit and a column a feature, but the column {some(strange)} is no feature of "
+            f"{where.name if where else 'any file'} (ids or names); correct the header, or give the columns species, "
+            "pu and amount"
+        )
+        return False
+    wide = table.frame.set_axis(["pu", *ids], axis=1)
+    long = wide.melt(id_vars="pu", var_name="species", value_name="amount")
+    table.frame = long[long["amount"].notna()].reset_index(drop=True)
+    files.notes.append(f"{table.path.name} is horizontal: a row a unit, a column a feature")
+    return True
+
+
 def read_boundary(files: ProjectFiles, units: Units) -> Graph:
     """Read bound.dat; see the module for what its rows mean."""
-    table = files.table("BOUNDNAME", "id1", "id2", "boundary")
+    table = files.table("BOUNDNAME", "id1", "id2", "boundary", places=True)
     if table is None:
         return Graph.empty(units.count)
     length = table.numbers("boundary")

@@ -21,7 +21,8 @@ from prioritize.formats._ground import NOT_EQUAL, grid_sizes, is_distorted
 from prioritize.inputfile import room_for_grid
 from prioritize.landscape import Graph, some
 from prioritize.place import Grid
-from prioritize.source import EXACT, LandscapeConfig, Source, read_table
+from prioritize.source import EXACT, LandscapeConfig, Source
+from prioritize.texttable import read_table
 
 
 class Raster(LandscapeConfig):

@@ -24,10 +24,11 @@ from prioritize.formats import _coverage as coverage
 from prioritize.formats import _rasterio as rio
 from prioritize.formats._classes import matches, with_classes
 from prioritize.formats._ground import NOT_EQUAL, is_distorted, to_degrees
-from prioritize.inputfile import gate_gdal
+from prioritize.inputfile import gate_gdal, no_file
 from prioritize.landscape import some
 from prioritize.place import Polygons
-from prioritize.source import EXACT, LandscapeConfig, Source, no_file
+from prioritize.source import EXACT, LandscapeConfig, Source
+from prioritize.texttable import NUMBER
 
 PARQUET = frozenset({".parquet", ".geoparquet", ".pq"})
 
@@ -165,6 +166,12 @@ class Vector(LandscapeConfig):
         if self.id is None:
             return plain
         with rio.catching(faults, "landscape.id"):
+            named = numbers_in(table.column(self.id))
+            if not pd.api.types.is_numeric_dtype(named):
+                raise DataError(
+                    f"{self.units}: column '{self.id}' holds {_kind(named)}, but ids are whole numbers; leave "
+                    "landscape.id out to number the units 1, 2, 3, ..."
+                )
             values = table.numbers(self.id, missing=False)
         broken = values != np.round(values)
         if broken.any():
@@ -269,7 +276,7 @@ class Columns:
         DataError
         """
         # yes/no with gaps comes as objects from some files
-        column = self.column(reference).convert_dtypes()
+        column = numbers_in(self.column(reference).convert_dtypes())
         if not (pd.api.types.is_numeric_dtype(column) or pd.api.types.is_bool_dtype(column)):
             raise DataError(f"{self.where}: column '{reference}' holds {_kind(column)}, not numbers")
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
@@ -308,6 +315,18 @@ class Columns:
         if not rows:
             return sparse.csr_array((0, len(self.frame))), notes
         return sparse.csr_array(sparse.vstack(rows, format="csr")), notes
+
+
+def numbers_in(column: pd.Series) -> pd.Series:
+    """A column of text as numbers, if every text of it is one (a text field of ids, CSV); else as it is."""
+    if not (pd.api.types.is_string_dtype(column) or pd.api.types.is_object_dtype(column)):
+        return column
+    texts = column.astype("string").str.strip()
+    texts = texts.mask(texts == "")
+    there = texts.notna()
+    if not there.any() or not texts[there].str.fullmatch(NUMBER.pattern, flags=NUMBER.flags).all():
+        return column
+    return pd.to_numeric(texts, errors="coerce").astype("Float64")
 
 
 def _kind(column: pd.Series) -> str:

@@ -16,7 +16,7 @@ from prioritize.landscape import Landscape, some
 from prioritize.place import Grid
 from prioritize.problem import NamedTerm, Problem, zone_numbers
 from prioritize.program import Builder
-from prioritize.source import read_table
+from prioritize.texttable import read_table
 
 #: (tail, head, value): directed where `directed`, else each pair once
 Pairs = tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -159,7 +159,10 @@ class Connectivity(NamedTerm):
                 reward = np.zeros((to.units, to.zones))
                 reward[:, zones] = -self.weight * np.bincount(tail, value, to.units)[:, None]
                 to.add_cost(reward)
-            to.add_edges(f"connectivity by {self.values}", tail, head, self.weight * value, zones)
+            # what joins a unit to itself is kept with the unit and never cut
+            other = tail != head
+            name = f"connectivity by {self.values}"
+            to.add_edges(name, tail[other], head[other], self.weight * value[other], zones)
 
     def value(self, problem: Problem, selection: np.ndarray) -> float:
         """Weight times the value of what is cut, or less what is kept."""
@@ -176,15 +179,15 @@ class Connectivity(NamedTerm):
 
 
 def read_matrix(path: Path, landscape: Landscape, directed: bool) -> Pairs:
-    """Read id1, id2, value.
+    """Read id1, id2, value; a unit joined to itself (larvae that settle where they hatched) is one of the pairs.
 
     Raises
     ------
     DataError
-        With every fault: a column or unit that is not there, no number, a negative value, a unit with itself, a pair
-        given twice (without direction: with two values).
+        With every fault: a column or unit that is not there, no number, a negative value, a pair given twice (without
+        direction: with two values).
     """
-    table = read_table(path, "connectivity matrix")
+    table = read_table(path, "connectivity matrix", names=("id1", "id2", "value"))
     missing = [key for key in ("id1", "id2", "value") if key not in table]
     if missing:
         raise DataError(f"{path}: no column {some(missing)}; it has {some(table.columns, 10)}")
@@ -206,8 +209,6 @@ def read_matrix(path: Path, landscape: Landscape, directed: bool) -> Pairs:
         faults.add(f"{path}: negative value in {int((value < 0).sum())} rows (first: row {np.argmax(value < 0) + 1})")
     tail, head = ends
     faults.raise_any()
-    if (tail == head).any():
-        raise DataError(f"{path}: units {some(landscape.unit_id[tail[tail == head]])} are joined to themselves")
     units = len(order)
     low, high = (tail, head) if directed else (np.minimum(tail, head), np.maximum(tail, head))
     pair, first, count = np.unique(low.astype(np.int64) * units + high, return_index=True, return_counts=True)
@@ -215,7 +216,7 @@ def read_matrix(path: Path, landscape: Landscape, directed: bool) -> Pairs:
         # both directions of a symmetric matrix may stand there, with the same value
         where = np.searchsorted(pair, low.astype(np.int64) * units + high)
         both = (count <= 2) & (np.bincount(where, tail < head, len(pair)) == np.bincount(where, tail > head, len(pair)))
-        same = (value == value[first][where]) & both[where] & (not directed)
+        same = (value == value[first][where]) & both[where] & (tail != head) & (not directed)
         odd = (count[where] > 1) & ~same
         if odd.any():
             twice = [f"({landscape.unit_id[tail[k]]}, {landscape.unit_id[head[k]]})" for k in np.flatnonzero(odd)[:5]]

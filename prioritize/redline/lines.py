@@ -17,10 +17,9 @@ from rasterio.transform import Affine
 from prioritize.errors import DataError
 from prioritize.formats import _rasterio as rio
 from prioritize.formats.vector import read_polygons
-from prioritize.inputfile import room_for_grid
+from prioritize.inputfile import no_file, room_for_grid
 from prioritize.landscape import Landscape
 from prioritize.place import Grid, Polygons
-from prioritize.source import no_file
 
 #: what a folder may hold, in the order of trust
 WITHIN = ("criteria.tif", "selection.tif", "line.gpkg", "selection.gpkg")
