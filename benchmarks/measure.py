@@ -249,7 +249,8 @@ def outside(order: dict[str, Any]) -> Record:
                       "gib_before": before, "curve": [], "notes": list(answer.notes)}  # fmt: skip
     if answer.x is None:
         return record | {"failed": answer.notes[-1] if answer.notes else "no selection"}
-    broken = program.violations(answer.x, 1e-6)
+    # a tool's own tolerance is wider than ours: what it misses by less is no fault of it
+    broken = [(name, missed) for name, missed in program.violations(answer.x) if missed > 1e-6]
     if broken:
         most = max(broken, key=lambda item: item[1])
         return record | {"failed": f"its selection breaks {len(broken)} rows (the most: {most[0]} by {most[1]:.4g})"}

@@ -96,7 +96,7 @@ def tabulate(program: Program) -> Tables:
         features=pd.DataFrame(
             {
                 "id": np.arange(1, len(program.row_lower) + 1),
-                "target": program.row_lower,
+                "target": program.asked_lower,
                 "name": [f"feature_{k + 1}" for k in range(len(program.row_lower))],
             }
         ),

@@ -966,7 +966,10 @@ def test_one_of_two_is_impossible(desk: Desk, capsys: pytest.CaptureFixture[str]
     """What could be answered is kept for the next time; the other leaves nothing."""
     desk.scenario("b.toml", name="b", targets={"absolute": 9})
     lines = told_while_done(desk, ["compare", "small.toml", "b.toml", "--out", "both"], capsys)
-    assert lines == ["b: target for 'owl' asks for 9 amount, only 6 is there"]
+    assert lines == [
+        "b: target for 'owl' asks for 9 amount, only 6 is there",
+        "finished runs stay, and the next call takes them as they are: both/small",
+    ]
     assert [path.name for path in (desk.folder / "both").iterdir()] == ["small"]
     assert (desk.folder / "both/small/summary.json").exists()
 

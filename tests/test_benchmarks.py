@@ -218,7 +218,7 @@ def test_prioritizr_files(tmp_path: Path) -> None:
     x = np.random.default_rng(1).integers(0, 2, 100).astype(float)
     held = rij["amount"] * x[rij["pu"] - 1]
     np.testing.assert_allclose(held.groupby(rij["species"]).sum(), program.rows @ x, rtol=1e-12)
-    np.testing.assert_array_equal(features["target"], program.row_lower)
+    np.testing.assert_array_equal(features["target"], program.asked_lower)
     outline = borders["boundary"] @ np.abs(x[borders["id1"] - 1] - x[borders["id2"] - 1])
     assert units["cost"] @ x + outline == pytest.approx(program.objective(x), rel=1e-12)
     script = (tmp_path / "script.R").read_text()

@@ -232,7 +232,8 @@ def test_the_whole_earth_has_its_area(tmp_path):
 
 
 def test_feet_become_metres(tmp_path):
-    path = write(tmp_path / "c.tif", ONES, crs="EPSG:2263")  # New York, US survey feet
+    where = from_origin(980_000, 200_000, 1000, 1000)
+    path = write(tmp_path / "c.tif", ONES, crs="EPSG:2263", transform=where)  # New York, US survey feet
     source = Raster(cost=path, features=[]).open(1)
     foot = 1200 / 3937
     assert source.area_km2[0] == pytest.approx((1000 * foot) ** 2 / 1e6)
@@ -259,7 +260,7 @@ SHIFTED = from_origin(499_000, 5_001_000, 1000, 1000)
 def test_align_moves_a_layer_to_the_grid_and_tells(cost, tmp_path):
     layer = np.arange(30, dtype=np.uint8).reshape(5, 6)
     path = write(tmp_path / "larger.tif", layer, transform=SHIFTED)
-    source = Raster(cost=cost, features=[path], align="nearest").open(1)
+    source = Raster(cost=cost, features=[path], align="nearest", classes=False).open(1)
     # no NoData value, a whole-number type, another shape: the cells of the template are cut out
     assert source.amount.toarray()[0].tolist() == np.delete(layer[1:4, 1:5].ravel(), 1).tolist()
     assert source.features["total"].tolist() == [layer[1:4, 1:5].sum()]
@@ -302,9 +303,9 @@ def test_align_across_crs(tmp_path):
     other = write(
         tmp_path / "wgs.tif", degrees, crs="EPSG:4326", transform=from_origin(west, north + 0.1, 0.001, 0.001)
     )
-    source = Raster(cost=path, features=[other], align="bilinear").open(1)
+    source = Raster(cost=path, features=[other], align="bilinear", density=["wgs.tif"]).open(1)
     assert source.amount.nnz == 400 and source.amount.data == pytest.approx(4.0)
-    assert "CRS EPSG:4326, but c.tif has CRS EPSG:32755" in source.notes[0]
+    assert "CRS EPSG:4326, but c.tif has CRS EPSG:32755" in source.notes[-1]
 
 
 def test_locks_and_codes_are_never_averaged(cost, tmp_path):

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import geopandas
@@ -413,9 +412,7 @@ def test_tasmania(reference_data):
         locked_in="locked_in",
         features=[str(folder / "features.tif")],
     )
-    began = time.perf_counter()
     source = config.open(1)
-    seconds = time.perf_counter() - began
     assert source.amount.shape == (33, 1130)
     held = source.amount[:, source.read("locked_in") != 0].sum(axis=1) / source.amount.sum(axis=1) * 100
     quartiles = np.percentile(held, [0, 25, 50, 75, 100])
@@ -427,7 +424,6 @@ def test_tasmania(reference_data):
     geometry = geopandas.read_file(config.units).geometry
     assert source.graph.perimeter == pytest.approx(geometry.length.to_numpy())
     assert source.area_km2 == pytest.approx(geometry.area.to_numpy() / 1e6)
-    assert seconds < 5  # 0.4 s where this was written
 
 
 def test_polygons_in_a_local_plane_go_with_rasters_without_crs(reference_data):

@@ -170,7 +170,7 @@ class Reader:
     align: rio.Align | None
     notes: list[str] = field(default_factory=list)
     resampled: set[Path] = field(default_factory=set)
-    fine: set[Path] = field(default_factory=set)
+    fine: dict[Path, str] = field(default_factory=dict)
 
     def check(self, band: rio.Band, amounts: bool = False) -> None:
         """Raise DataError if the layer lies on another grid and may not be resampled.
@@ -179,7 +179,7 @@ class Reader:
         """
         differs = rio.check_layer(band, self.frame, self.align)
         if differs is not None and amounts and rio.finer(band.path, self.frame):
-            self.fine.add(band.path)
+            self.fine[band.path] = differs
             self.resampled.add(band.path)
             return
         note = f"{band.path.name} is resampled to the grid of {self.frame.name} (align = {self.align}): {differs}"
@@ -290,7 +290,7 @@ def read_amounts(
         does = "their share of each unit counts" if not how else "averaged" if how == {True} else "summed"
         does = "averaged or summed, as landscape.density says" if len(how) > 1 else does
         reader.notes.append(
-            f"{path.name} has finer cells than {reader.frame.name}: {does} in each unit"
+            f"{path.name} has finer cells than {reader.frame.name}: {does} in each unit ({reader.fine[path]})"
             + ("; name it in landscape.density if it holds densities" if how == {False} else "")
         )
     for f, band in enumerate(bands):
