@@ -100,6 +100,7 @@ def parameters(request: dict[str, Any]) -> Any:
         options.highs.int_options["threads"] = 1
         options.highs.double_options["primal_feasibility_tolerance"] = 1e-9
         options.highs.double_options["mip_feasibility_tolerance"] = 1e-9
+        options.highs.double_options["small_matrix_value"] = 1e-12
         options.highs.bool_options["mip_improving_solution_save"] = True
         options.highs.string_options["mip_improving_solution_file"] = request["better"]
         if not request["prove"]:

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from prioritize.program import Extra, Program
+from prioritize.solvers.room import pressed
 
 CONTINUOUS, INTEGER, IMPLIED = 0, 1, 2
 #: grain of a continuous column where a solver knows only whole numbers
@@ -94,6 +95,7 @@ def flatten(program: Program, *, relax: bool = False) -> Milp:
     -------
     Milp
     """
+    program = program if relax else pressed(program)
     units, zones = program.units, program.zones
     columns = units * zones
     cost = program.cost.copy()

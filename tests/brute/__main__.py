@@ -12,6 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from brute import whole
 from brute.check import SOLVERS, Verdict, check
 
 WORDS = ("right", "loose", "refused", "wrong")
@@ -52,15 +53,22 @@ def main() -> int:
     parser.add_argument("--only", help="an objective, constraint or penalty that each case has")
     parser.add_argument("--solvers", default=",".join(SOLVERS))
     parser.add_argument("--case", type=int, help="only this case")
+    parser.add_argument("--whole-range", type=int, metavar="N", help="N larger problems, with targets at the edge")
     parser.add_argument("--verbose", action="store_true")
     given = parser.parse_args()
     solvers = tuple(given.solvers.split(","))
-    numbers = list(range(given.cases)) if given.case is None else [given.case]
+    count = given.cases if given.whole_range is None else given.whole_range
+    numbers = list(range(count)) if given.case is None else [given.case]
     started = told = time.perf_counter()
     found: list[Verdict] = []
     parts = [numbers[k : k + 20] for k in range(0, len(numbers), 20)]
     if given.jobs > 1:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+    if given.whole_range is not None:
+        with ProcessPoolExecutor(given.jobs) as pool:
+            every = pool.map(whole.batch, [given.seed] * len(parts), parts)
+            wrong = whole.report(given.seed, [one for part in every for one in part], given.verbose)
+        return 1 if wrong else 0
     with ProcessPoolExecutor(given.jobs) as pool:
         for part in pool.map(batch, *zip(*((given.seed, part, solvers, given.only) for part in parts))):
             found += part
