@@ -19,7 +19,8 @@ from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from prioritize import __version__, commands
-from prioritize.errors import PrioritizeError, Stopped, tell
+from prioritize.commands._console import tell
+from prioritize.errors import PrioritizeError, Stopped
 from prioritize.faultlog import noted, write_fault
 from prioritize.output import FULL
 from prioritize.scratch import told

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-import sys
 import unicodedata
 import zipfile
 import zlib
@@ -39,12 +38,6 @@ def one_line(text: str) -> str:
     return "".join(
         repr(mark)[1:-1] if unicodedata.category(mark) in UNPRINTED and mark not in joined else mark for mark in text
     )
-
-
-def tell(faults: Iterable[str]) -> None:
-    """Print faults, one line each, as every command does."""
-    for fault in faults:
-        print(f"error: {one_line(fault)}", file=sys.stderr)
 
 
 class PrioritizeError(Exception):

@@ -13,8 +13,6 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from prioritize.errors import DataError
 from prioritize.scratch import MOVING, NEW, OLD, TARGET, move_all, scratch, sweep
 
@@ -202,7 +200,7 @@ def plain(value: Any) -> Any:
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
-    if isinstance(value, np.generic):
+    if type(value).__module__ == "numpy":  # told by name, for its import takes time and --help has none
         value = value.item()
     return None if isinstance(value, float) and not math.isfinite(value) else value
 

@@ -118,7 +118,13 @@ def test_geography_is_imported_where_files_are_read_and_written() -> None:
     for module, names in imports().items():
         for name, running in names.items():
             allowed = below(
-                module, "prioritize.write", "prioritize.maplayers", "prioritize.report", "prioritize.template", *READERS
+                module,
+                "prioritize.write",
+                "prioritize.same",
+                "prioritize.maplayers",
+                "prioritize.report",
+                "prioritize.template",
+                *READERS,
             ) or (module == "prioritize.place" and not running)
             assert top(name) not in GEO or allowed, f"{module} imports {name}"
 

@@ -214,7 +214,7 @@ def test_quotas_nest_by_level_and_realm() -> None:
     rows = dict(zip(program.row_names, range(len(program.row_names)), strict=True))
     land = rows["area of province:A within realm:land"]
     np.testing.assert_array_equal(program.rows.toarray()[land], [1, 1, 0, 0, 0, 0])
-    assert (program.row_lower[land], program.row_upper[land]) == (1, 1)
+    assert (program.asked_lower[land], program.asked_upper[land]) == (1, 1)
     # b2 lies at sea altogether: there is nothing to ask of it
     assert "area of county:a2 within realm:land" in rows and "area of county:b2 within realm:land" not in rows
     held = np.zeros((6, 1), dtype=bool)

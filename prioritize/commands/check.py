@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from prioritize.commands._console import tell
 from prioritize.commands._options import changes_of, scenario_options
-from prioritize.errors import tell
 
 HELP = "every fault of a scenario at once, without solving"
 

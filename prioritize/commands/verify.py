@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from prioritize.errors import tell
+from prioritize.commands._console import tell
 
 HELP = "make a run again from its inputs and selection, and say what that proves"
 DESCRIPTION = (

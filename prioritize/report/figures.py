@@ -9,6 +9,7 @@ from typing import Any
 from prioritize.comparison import Comparison, show
 from prioritize.place import Nowhere
 from prioritize.report.maps import Panel, overlap_map, side_by_side
+from prioritize.summary import percent
 
 
 def panels_of(comparison: Comparison) -> list[Panel]:
@@ -34,8 +35,8 @@ def proven(summary: Mapping[str, Any]) -> str:
     """The gap of a summary in a few words: what the certificate proves, then what a tree search claims beyond."""
     claimed = summary["gap"]
     certified = summary.get("certified_gap") if summary.get("bound_by") == "tree search" else claimed
-    text = "no proof" if certified is None else f"gap {show(100 * certified, '%')}"
-    return text if claimed in (None, certified) else f"{text} (claimed: {show(100 * claimed, '%')})"
+    text = "no proof" if certified is None else f"gap {percent(certified)}"
+    return text if claimed in (None, certified) else f"{text} (claimed: {percent(claimed)})"
 
 
 def write_maps(comparison: Comparison, folder: Path) -> list[Path]:

@@ -49,6 +49,9 @@ function percent(value) {
   return number(share, digits, digits) + (page.language === "zh" ? "%" : " %");
 }
 
+// What is left of an optimum by rounding is no gap (as summary.percent has it).
+function gapText(gap) { return percent(gap !== null && gap <= 1e-6 ? 0 : gap); }
+
 // Elements are made of text nodes only: whatever a feature is called, it is shown and never run.
 function make(tag, attributes, ...children) {
   const node = document.createElement(tag);

@@ -17,8 +17,8 @@ function proof(scenario) {
   if (scenario.gap === null) text = t("proof_none");
   else if (scenario.bound_by === "tree search") {
     const known = certified !== null && certified !== undefined;
-    text = t(known ? "proof_tree" : "proof_tree_only", { certified: known ? percent(certified) : "", gap: percent(scenario.gap) });
-  } else text = scenario.status === "optimal" ? t("proof_optimal") : t("proof_gap", { gap: percent(scenario.gap) });
+    text = t(known ? "proof_tree" : "proof_tree_only", { certified: known ? percent(certified) : "", gap: gapText(scenario.gap) });
+  } else text = scenario.status === "optimal" ? t("proof_optimal") : t("proof_gap", { gap: gapText(scenario.gap) });
   if (scenario.status === "time_limit") text += " " + t("stopped_time");
   if (scenario.status === "interrupted") text += " " + t("stopped_user");
   return text;

@@ -110,7 +110,7 @@ function madeOf(scenario) {
   add("prov_status", DATA.texts["status_" + scenario.status] ? t("status_" + scenario.status) : scenario.status, ". ", proof(scenario));
   add("prov_objective", number(scenario.objective, 2) + " (" + scenario.objective_kind + ")");
   add("prov_bound", scenario.bound === null ? t("value_none") : number(scenario.bound, 2));
-  add("prov_gap", percent(scenario.gap));
+  add("prov_gap", gapText(scenario.gap));
   add("prov_certificate", scenario.certificate && scenario.certified_bound !== null && scenario.certified_bound !== undefined
     ? rich(t("certificate_yes", { bound: number(scenario.certified_bound, 2), folder: scenario.folder })) : rich(t("certificate_no", { folder: scenario.folder })));
   add("prov_solver", String(scenario.solver));
