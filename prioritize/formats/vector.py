@@ -50,6 +50,8 @@ class Vector(LandscapeConfig):
         None, ge=0, description="gap, in map units, up to which borders touch; 1e-5 of a unit's width if absent"
     )
 
+    stacked: bool = Field(False, description="units may lie over each other, as layers of depth do")
+
     def open(self, seed: int) -> Source:
         """Read the polygons, measure them, and find what each holds of each feature.
 
@@ -91,7 +93,7 @@ class Vector(LandscapeConfig):
             notes.append(f"{self.units.name} is in {rio.crs_name(crs)}, {NOT_EQUAL}")
         if crs is None:
             notes.append(f"{self.units.name} lies in a local plane: its map units are taken to be metres")
-        notes += about + check_overlaps(geometry, unit_id, self.units)
+        notes += about + check_overlaps(geometry, unit_id, self.units, self.stacked or not bands)
         tolerance = self.touch_tolerance if self.touch_tolerance is not None else borders.default_tolerance(geometry)
         of_columns, empty = table.amounts(columns)
         notes += empty
@@ -419,8 +421,13 @@ def _rows(which: np.ndarray) -> str:
     return f"(rows {some(np.flatnonzero(which) + 1)})"
 
 
-def check_overlaps(geometry: np.ndarray, unit_id: np.ndarray, path: Path) -> list[str]:
+def check_overlaps(geometry: np.ndarray, unit_id: np.ndarray, path: Path, accepted: bool) -> list[str]:
     """Tell of units that overlap.
+
+    Parameters
+    ----------
+    accepted : bool
+        Whether units may lie over each other: it was asked for, or all amounts are columns, which count once.
 
     Raises
     ------
@@ -432,11 +439,17 @@ def check_overlaps(geometry: np.ndarray, unit_id: np.ndarray, path: Path) -> lis
         return []
     worst = np.argsort(-share, kind="stable")
     named = [f"{one} and {other}" for one, other in unit_id[pairs[worst]].tolist()]
+    if share[worst[0]] > OVERLAP_REFUSED and accepted:
+        return [
+            f"{len(pairs)} pairs of units lie over each other (worst: {named[0]}, {share[worst[0]]:.1%} of the smaller); "
+            "what a raster holds in both counts twice, and areas are sums over units, not of the ground they cover"
+        ]
     if share[worst[0]] > OVERLAP_REFUSED:
         count = int((share > OVERLAP_REFUSED).sum())
         raise DataError(
             f"{path}: {count} pairs of units overlap by more than {OVERLAP_REFUSED:.0%} of the smaller one "
-            f"({some(named[:count], 3)}), so that what lies in both would count twice; cut or remove one of each"
+            f"({some(named[:count], 3)}), so that what lies in both would count twice; cut or remove one of each, "
+            "or set landscape.stacked = true if they are layers, as of depth"
         )
     return [
         f"{len(pairs)} pairs of units overlap (worst: {named[0]}, {share[worst[0]]:.1%} of the smaller); "
