@@ -25,7 +25,7 @@ from prioritize.formats import _rasterio as rio
 from prioritize.formats._classes import matches, with_classes
 from prioritize.formats._ground import NOT_EQUAL, is_distorted, to_degrees
 from prioritize.inputfile import gate_gdal
-from prioritize.landscape import some
+from prioritize.landscape import Graph, some
 from prioritize.place import Polygons
 from prioritize.source import EXACT, LandscapeConfig, Source, no_file
 
@@ -106,6 +106,8 @@ class Vector(LandscapeConfig):
         absent = np.diff(amount.indptr) == 0
         if absent.any():
             notes.append(f"{int(absent.sum())} features have no amount in any unit: {some(names[absent])}")
+        graph = borders.polygon_graph(geometry, ruler, tolerance)
+        notes += told_near(geometry, graph, tolerance, self.touch_tolerance is not None)
         return Source(
             name=self.units.name,
             unit_id=unit_id,
@@ -118,7 +120,7 @@ class Vector(LandscapeConfig):
                     "unit": ["amount"] * len(columns) + [band.unit for band in bands],
                 }
             ),
-            graph=borders.polygon_graph(geometry, ruler, tolerance),
+            graph=graph,
             place=Polygons(geopandas.GeoSeries(geometry, crs=table.frame.crs)),
             read=table.read,
             labels=table.labels,
@@ -454,6 +456,18 @@ def check_overlaps(geometry: np.ndarray, unit_id: np.ndarray, path: Path, accept
     return [
         f"{len(pairs)} pairs of units overlap (worst: {named[0]}, {share[worst[0]]:.1%} of the smaller); "
         "what lies in both counts twice"
+    ]
+
+
+def told_near(geometry: np.ndarray, graph: Graph, tolerance: float, asked: bool) -> list[str]:
+    """Tell of units that almost touch: they lie along each other, but share no border."""
+    count, gap = borders.near_misses(geometry, graph, tolerance)
+    if count == 0:
+        return []
+    way_out = f"set landscape.touch_tolerance = {gap:.2g}" + (f" (it is {tolerance:g})" if asked else "")
+    return [
+        f"{count} pairs of units lie within {gap:.2g} map units of each other for more than half the width of a unit but "
+        f"share no border, so that they are no neighbours; {way_out} to join them"
     ]
 
 
