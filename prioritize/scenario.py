@@ -302,9 +302,7 @@ def position(text: str) -> int:
     return int(text) if text.isdecimal() and len(text) < 10 else -1
 
 
-def map_files(
-    data: Any, change: typing.Callable[[str], str], key: str = "", there: Path | None = None
-) -> Any:
+def map_files(data: Any, change: typing.Callable[[str], str], key: str = "", there: Path | None = None) -> Any:
     """Apply `change` to every text that is a file name: by its suffix, or because such a file is in `there`."""
     if isinstance(data, dict):
         return {name: map_files(value, change, name, there) for name, value in data.items()}
