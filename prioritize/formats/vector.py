@@ -443,7 +443,7 @@ def check_overlaps(geometry: np.ndarray, unit_id: np.ndarray, path: Path, accept
     named = [f"{one} and {other}" for one, other in unit_id[pairs[worst]].tolist()]
     if share[worst[0]] > OVERLAP_REFUSED and accepted:
         return [
-            f"{len(pairs)} pairs of units lie over each other (worst: {named[0]}, {share[worst[0]]:.1%} of the smaller); "
+            f"{len(pairs)} pairs of units lie over each other (worst: {named[0]}, {share[worst[0]]:.1%}); "
             "what a raster holds in both counts twice, and areas are sums over units, not of the ground they cover"
         ]
     if share[worst[0]] > OVERLAP_REFUSED:
@@ -466,8 +466,8 @@ def told_near(geometry: np.ndarray, graph: Graph, tolerance: float, asked: bool)
         return []
     way_out = f"set landscape.touch_tolerance = {gap:.2g}" + (f" (it is {tolerance:g})" if asked else "")
     return [
-        f"{count} pairs of units lie within {gap:.2g} map units of each other for more than half the width of a unit but "
-        f"share no border, so that they are no neighbours; {way_out} to join them"
+        f"{count} pairs of units lie within {gap:.2g} map units of each other for more than half the width of a unit "
+        f"but share no border, so that they are no neighbours; {way_out} to join them"
     ]
 
 
