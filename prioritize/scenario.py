@@ -23,7 +23,7 @@ from prioritize.source import Config, ZoneConfig
 #: a text that ends like this is a file, relative to the scenario file it stands in
 FILE = re.compile(
     r"\.(g?tiff?|vrt|img|asc|bil|bip|bsq|flt|grd|nc|hdf|h5|jp2|rst|sdat|png|jpe?g"
-    r"|gpkg|shp|parquet|geoparquet|pq|geojson|json|fgb|gdb|kml|gml|csv|tsv|txt|dat|toml)(#\d+)?$",
+    r"|gpkg|shp|parquet|geoparquet|pq|geojson|json|fgb|gdb|kml|gml|csv|tsv|txt|dat|toml|zip|shz|sqlite|tab)(#\d+)?$",
     re.IGNORECASE,
 )
 #: keys whose value is a path whatever it looks like
@@ -147,7 +147,9 @@ class Scenario(Config):
 
     def toml(self, folder: Path) -> str:
         """The resolved scenario as TOML, files relative to `folder`."""
-        return tomli_w.dumps(map_files(self.plain(), lambda path: relative_to(path, folder)))
+        data = map_files(self.plain(), lambda path: relative_to(path, folder), there=folder)
+        name_files(data, lambda path: relative_to(path, folder) if Path(path).is_absolute() else path, folder)
+        return tomli_w.dumps(data)
 
     def _repr_html_(self) -> str:
         from prioritize.report.notebook import scenario_html
@@ -236,7 +238,8 @@ def load(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     except RecursionError:
         raise ScenarioError(f"{path}: not valid TOML: lists or tables in it lie too deep in each other") from None
     base = data.get("extends")
-    data = map_files(data, lambda name: str(absolute(name, real.parent)))
+    data = map_files(data, lambda name: str(absolute(name, real.parent)), there=real.parent)
+    name_files(data, lambda name: str(absolute(name, real.parent)), real.parent)
     if base is None:
         return data
     if not isinstance(base, str):
@@ -299,15 +302,53 @@ def position(text: str) -> int:
     return int(text) if text.isdecimal() and len(text) < 10 else -1
 
 
-def map_files(data: Any, change: typing.Callable[[str], str], key: str = "") -> Any:
-    """Apply `change` to every text that is a file name."""
+def map_files(data: Any, change: typing.Callable[[str], str], key: str = "", there: Path | None = None) -> Any:
+    """Apply `change` to every text that is a file name: by its suffix, or because such a file is in `there`."""
     if isinstance(data, dict):
-        return {name: map_files(value, change, name) for name, value in data.items()}
+        return {name: map_files(value, change, name, there) for name, value in data.items()}
     if isinstance(data, list):
-        return [map_files(value, change, key) for value in data]
-    if isinstance(data, str) and (key in PATHS or (key not in NAMES | {"extends"} and FILE.search(data))):
+        return [map_files(value, change, key, there) for value in data]
+    if isinstance(data, str) and (
+        key in PATHS or (key not in NAMES | {"extends"} and (FILE.search(data) or is_there(data, there)))
+    ):
         return change(data)
     return data
+
+
+def is_there(text: str, folder: Path | None) -> bool:
+    """Whether a text with a suffix or a slash, `#layer` left off, names what exists; a bare word may be a column."""
+    path = text.rpartition("#")[0] or text
+    if folder is None or not ("/" in path or Path(path).suffix):
+        return False
+    return exists(absolute(path, folder))
+
+
+def exists(path: Path) -> bool:
+    """Whether there is such a file or folder; no name that none can have is an error here."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def name_files(data: dict[str, Any], change: typing.Callable[[str], str], folder: Path) -> None:
+    """Change, in place, what is a file in the landscape though it looks like a word: `units`, ESRI grid folders."""
+    landscape = data.get("landscape")
+    if not isinstance(landscape, dict):
+        return
+    if isinstance(landscape.get("units"), str):
+        landscape["units"] = change(landscape["units"])
+    if landscape.get("format") != "raster":  # a bare word is a column of the units elsewhere
+        return
+
+    def grid(value: Any) -> Any:
+        if isinstance(value, list):
+            return [grid(item) for item in value]
+        return change(value) if isinstance(value, str) and exists(absolute(value, folder) / "hdr.adf") else value
+
+    for key, value in landscape.items():
+        if key not in NAMES:
+            landscape[key] = grid(value)
 
 
 def absolute(name: str, folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,9 +15,9 @@ import pyproj
 import shapely
 
 from prioritize.areas import schema
-from prioritize.errors import DataError, Faults
+from prioritize.errors import DAMAGED, DataError, Faults
 from prioritize.formats import _rasterio as rio
-from prioritize.inputfile import gate_gdal, no_file
+from prioritize.inputfile import gate, gate_gdal, no_file, room
 from prioritize.landscape import some
 
 PARQUET = frozenset({".parquet", ".geoparquet", ".pq"})
@@ -86,6 +87,11 @@ def read_sites(
         if schema.our_name(key) not in schema.ALIASES:
             known = some([aliases[0] for aliases in schema.ALIASES.values()], 40)
             faults.add(f"'{key}' is not a field of the database; it has {known}")
+    found: list[str] = []
+    for reference in files:
+        with rio.catching(faults):
+            found += unpacked(str(reference))
+    files = found
     for reference in files:
         with rio.catching(faults):
             parts.append(one_file(str(reference), fields, values, faults))
@@ -146,8 +152,10 @@ def read_frame(reference: str) -> tuple[geopandas.GeoDataFrame, str]:
     DataError
     """
     path, layer = split(reference)
-    gate_gdal(path)
-    if not path.exists():
+    inside = str(path).startswith("/vsizip/")
+    if not inside:
+        gate_gdal(path)
+    if not inside and not path.exists():
         raise DataError(no_file(path))
     try:
         if path.suffix.lower() in PARQUET:
@@ -178,9 +186,47 @@ def read_frame(reference: str) -> tuple[geopandas.GeoDataFrame, str]:
     return frame.reset_index(drop=True), reference
 
 
+def unpacked(reference: str) -> list[str]:
+    """The layers of a zip that holds several, or zips, as Protected Planet's downloads do; else the reference itself.
+
+    Raises
+    ------
+    DataError
+        If what is packed takes more memory than is free, or a zip is damaged.
+    """
+    path, layer = split(reference)
+    if layer is not None or path.suffix.lower() != ".zip" or not gate(path).is_file():
+        return [reference]
+    try:
+        with zipfile.ZipFile(path) as outer:
+            zips = sorted(
+                (item for item in outer.infolist() if item.filename.lower().endswith(".zip")), key=lambda i: i.filename
+            )
+            room(path, sum(item.file_size for item in outer.infolist()))
+            for item in zips:
+                with outer.open(item) as packed, zipfile.ZipFile(packed) as inner:
+                    room(f"{path}/{item.filename}", sum(member.file_size for member in inner.infolist()))
+    except (*DAMAGED, NotImplementedError, RuntimeError) as error:
+        raise DataError(f"{path}: a damaged or locked zip ({error}); download it again") from None
+    whole = path.resolve()
+    sources = [f"/vsizip/{{/vsizip/{{{whole}}}/{item.filename}}}" for item in zips] or [str(path)]
+    found = []
+    for source in sources:
+        try:
+            layers = pyogrio.list_layers(source)
+        except pyogrio.errors.DataSourceError:
+            if zips:
+                continue  # a zip of documents
+            return [reference]
+        found += [f"{source}#{name}" for name, kind in layers if kind is not None]
+    return found if zips and found else [reference] if len(found) < 2 else found
+
+
 def split(reference: str) -> tuple[Path, str | None]:
     """`path#layer` -> path and layer; a file whose own name holds `#` wins."""
     path, mark, layer = reference.rpartition("#")
+    if reference.startswith("/vsizip/"):
+        return Path(path), layer
     if not mark or Path(reference).exists():
         return Path(reference), None
     return Path(path), layer

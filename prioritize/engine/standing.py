@@ -9,7 +9,7 @@ import numpy as np
 from prioritize.engine.view import View, to_vector
 from prioritize.program import Program
 from prioritize.progress import Reporter, relative_gap
-from prioritize.tolerance import consistent
+from prioritize.tolerance import SOLVER, consistent
 
 
 class Standing:
@@ -42,8 +42,9 @@ class Standing:
         return self.over() or self.proven()
 
     def proven(self) -> bool:
-        """The asked gap is proven."""
-        return self.open_gap() <= max(self.gap, 1e-9)
+        """The asked gap is proven, or as much of it as the bound of a tree search can: it is lowered by what that adds."""
+        rest = 3 * SOLVER * max(self.magnitude, abs(self.bound)) if np.isfinite(self.bound) else 0.0
+        return self.open_gap() <= self.gap or abs(self.objective - self.bound) <= rest
 
     def open_gap(self) -> float:
         """Relative gap between the selection and the bound."""

@@ -15,6 +15,9 @@ from prioritize.landscape import Graph
 # degree), far below anything drawn on purpose
 RELATIVE_TOLERANCE = 1e-5
 
+# relative to the typical width of a unit: a gap above this is a road or a river, not an error of drawing
+NEAR = 0.005
+
 SEGMENTS_AT_ONCE = 100_000
 
 
@@ -101,6 +104,41 @@ def polygon_graph(geometry: np.ndarray, ruler: Ruler, tolerance: float) -> Graph
     # what rounding leaves of a unit that is enclosed on all sides is no border
     exposed[exposed < 1e-6 * perimeter] = 0.0
     return Graph.from_edges(units, pairs[:, 0], pairs[:, 1], weight, exposed)
+
+
+def near_misses(geometry: np.ndarray, graph: Graph, tolerance: float) -> tuple[int, float]:
+    """Count the pairs that lie along each other within NEAR of their width, but are no neighbours in the graph.
+
+    Returns
+    -------
+    count : int
+    gap : float
+        The smallest of a few tolerances, in map units, that joins all of them.
+    """
+    width = float(np.sqrt(np.median(shapely.area(geometry))))
+    if tolerance >= NEAR * width:
+        return 0, 0.0
+    have = _pairs(graph, 0.0, len(geometry))
+    plane = Ruler()
+    missed = np.empty(0, dtype=np.int64)
+    steps = [step * width for step in (NEAR, NEAR / 2, NEAR / 5, NEAR / 20, NEAR / 100) if step * width > tolerance]
+    gap = 0.0
+    for step in steps:
+        found = np.setdiff1d(_pairs(polygon_graph(geometry, plane, step), width / 2, len(geometry)), have)
+        if gap == 0.0:
+            missed = found
+        if len(found) < len(missed) or len(missed) == 0:
+            break
+        gap = step
+    return len(missed), float(f"{gap * 1.04:.2g}")
+
+
+def _pairs(graph: Graph, least: float, units: int) -> np.ndarray:
+    """Numbers of the pairs that share more than `least`."""
+    one = np.repeat(np.arange(units, dtype=np.int64), np.diff(graph.indptr))
+    other = graph.indices.astype(np.int64)
+    kept = (graph.weight > least) & (one < other)
+    return one[kept] * units + other[kept]
 
 
 def segments(geometry: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -25,7 +25,7 @@ from prioritize.formats import _rasterio as rio
 from prioritize.formats._classes import matches, with_classes
 from prioritize.formats._ground import NOT_EQUAL, is_distorted, to_degrees
 from prioritize.inputfile import gate_gdal, no_file
-from prioritize.landscape import some
+from prioritize.landscape import Graph, some
 from prioritize.place import Polygons
 from prioritize.source import EXACT, LandscapeConfig, Source
 from prioritize.texttable import NUMBER
@@ -50,6 +50,8 @@ class Vector(LandscapeConfig):
     touch_tolerance: float | None = Field(
         None, ge=0, description="gap, in map units, up to which borders touch; 1e-5 of a unit's width if absent"
     )
+
+    stacked: bool = Field(False, description="units may lie over each other, as layers of depth do")
 
     def open(self, seed: int) -> Source:
         """Read the polygons, measure them, and find what each holds of each feature.
@@ -92,7 +94,7 @@ class Vector(LandscapeConfig):
             notes.append(f"{self.units.name} is in {rio.crs_name(crs)}, {NOT_EQUAL}")
         if crs is None:
             notes.append(f"{self.units.name} lies in a local plane: its map units are taken to be metres")
-        notes += about + check_overlaps(geometry, unit_id, self.units)
+        notes += about + check_overlaps(geometry, unit_id, self.units, self.stacked or not bands)
         tolerance = self.touch_tolerance if self.touch_tolerance is not None else borders.default_tolerance(geometry)
         of_columns, empty = table.amounts(columns)
         notes += empty
@@ -105,6 +107,8 @@ class Vector(LandscapeConfig):
         absent = np.diff(amount.indptr) == 0
         if absent.any():
             notes.append(f"{int(absent.sum())} features have no amount in any unit: {some(names[absent])}")
+        graph = borders.polygon_graph(geometry, ruler, tolerance)
+        notes += told_near(geometry, graph, tolerance, self.touch_tolerance is not None)
         return Source(
             name=self.units.name,
             unit_id=unit_id,
@@ -117,7 +121,7 @@ class Vector(LandscapeConfig):
                     "unit": ["amount"] * len(columns) + [band.unit for band in bands],
                 }
             ),
-            graph=borders.polygon_graph(geometry, ruler, tolerance),
+            graph=graph,
             place=Polygons(geopandas.GeoSeries(geometry, crs=table.frame.crs)),
             read=table.read,
             labels=table.labels,
@@ -438,8 +442,13 @@ def _rows(which: np.ndarray) -> str:
     return f"(rows {some(np.flatnonzero(which) + 1)})"
 
 
-def check_overlaps(geometry: np.ndarray, unit_id: np.ndarray, path: Path) -> list[str]:
+def check_overlaps(geometry: np.ndarray, unit_id: np.ndarray, path: Path, accepted: bool) -> list[str]:
     """Tell of units that overlap.
+
+    Parameters
+    ----------
+    accepted : bool
+        Whether units may lie over each other: it was asked for, or all amounts are columns, which count once.
 
     Raises
     ------
@@ -451,15 +460,33 @@ def check_overlaps(geometry: np.ndarray, unit_id: np.ndarray, path: Path) -> lis
         return []
     worst = np.argsort(-share, kind="stable")
     named = [f"{one} and {other}" for one, other in unit_id[pairs[worst]].tolist()]
+    if share[worst[0]] > OVERLAP_REFUSED and accepted:
+        return [
+            f"{len(pairs)} pairs of units lie over each other (worst: {named[0]}, {share[worst[0]]:.1%}); "
+            "what a raster holds in both counts twice, and areas are sums over units, not of the ground they cover"
+        ]
     if share[worst[0]] > OVERLAP_REFUSED:
         count = int((share > OVERLAP_REFUSED).sum())
         raise DataError(
             f"{path}: {count} pairs of units overlap by more than {OVERLAP_REFUSED:.0%} of the smaller one "
-            f"({some(named[:count], 3)}), so that what lies in both would count twice; cut or remove one of each"
+            f"({some(named[:count], 3)}), so that what lies in both would count twice; cut or remove one of each, "
+            "or set landscape.stacked = true if they are layers, as of depth"
         )
     return [
         f"{len(pairs)} pairs of units overlap (worst: {named[0]}, {share[worst[0]]:.1%} of the smaller); "
         "what lies in both counts twice"
+    ]
+
+
+def told_near(geometry: np.ndarray, graph: Graph, tolerance: float, asked: bool) -> list[str]:
+    """Tell of units that almost touch: they lie along each other, but share no border."""
+    count, gap = borders.near_misses(geometry, graph, tolerance)
+    if count == 0:
+        return []
+    way_out = f"set landscape.touch_tolerance = {gap:.2g}" + (f" (it is {tolerance:g})" if asked else "")
+    return [
+        f"{count} pairs of units lie within {gap:.2g} map units of each other for more than half the width of a unit "
+        f"but share no border, so that they are no neighbours; {way_out} to join them"
     ]
 
 
