@@ -231,8 +231,15 @@ def test_overlaps_are_told_and_gross_ones_refused(tmp_path):
     (note,) = Vector(units=path, features=[]).open(1).notes
     assert note.startswith("1 pairs of units overlap (worst: 1 and 2, 10.0% of the smaller)")
     path = save(tmp_path / "gross.gpkg", [box(0, 0, 10, 10), box(1, 1, 9, 9)])
-    (fault,) = faults_of(units=path, features=[])
+    # where all amounts are columns nothing counts twice
+    (note,) = Vector(units=path, features=[]).open(1).notes
+    assert note.startswith("1 pairs of units lie over each other (worst: 1 and 2, 100.0%): areas")
+    owl = write(tmp_path / "owl.tif", np.ones((4, 4), np.float32), transform=from_origin(0, 10, 2.5, 2.5))
+    (fault,) = faults_of(units=path, features=[str(owl)])
     assert fault.startswith(f"{path}: 1 pairs of units overlap by more than 50% of the smaller one (1 and 2)")
+    assert "landscape.stacked = true" in fault
+    (note,) = Vector(units=path, features=[str(owl)], stacked=True).open(1).notes
+    assert note.endswith("what a raster holds in both counts twice")
 
 
 # --- rasters under polygons --------------------------------------------------------------------------------------

@@ -42,7 +42,7 @@ class Standing:
         return self.over() or self.proven()
 
     def proven(self) -> bool:
-        """The asked gap is proven, or as much of it as the bound of a tree search can: it is lowered by what that adds."""
+        """The asked gap is proven; or all but what the bound of a tree search is lowered by (see `tolerance`)."""
         rest = 3 * SOLVER * max(self.magnitude, abs(self.bound)) if np.isfinite(self.bound) else 0.0
         return self.open_gap() <= self.gap or abs(self.objective - self.bound) <= rest
 

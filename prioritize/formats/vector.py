@@ -94,7 +94,7 @@ class Vector(LandscapeConfig):
             notes.append(f"{self.units.name} is in {rio.crs_name(crs)}, {NOT_EQUAL}")
         if crs is None:
             notes.append(f"{self.units.name} lies in a local plane: its map units are taken to be metres")
-        notes += about + check_overlaps(geometry, unit_id, self.units, self.stacked or not bands)
+        notes += about + check_overlaps(geometry, unit_id, self.units, self.stacked, bool(bands))
         tolerance = self.touch_tolerance if self.touch_tolerance is not None else borders.default_tolerance(geometry)
         of_columns, empty = table.amounts(columns)
         notes += empty
@@ -442,13 +442,15 @@ def _rows(which: np.ndarray) -> str:
     return f"(rows {some(np.flatnonzero(which) + 1)})"
 
 
-def check_overlaps(geometry: np.ndarray, unit_id: np.ndarray, path: Path, accepted: bool) -> list[str]:
+def check_overlaps(geometry: np.ndarray, unit_id: np.ndarray, path: Path, stacked: bool, rasters: bool) -> list[str]:
     """Tell of units that overlap.
 
     Parameters
     ----------
-    accepted : bool
-        Whether units may lie over each other: it was asked for, or all amounts are columns, which count once.
+    stacked : bool
+        Whether units may lie over each other.
+    rasters : bool
+        Whether features are rasters; where all amounts are columns nothing counts twice, and stacks are accepted.
 
     Raises
     ------
@@ -460,10 +462,11 @@ def check_overlaps(geometry: np.ndarray, unit_id: np.ndarray, path: Path, accept
         return []
     worst = np.argsort(-share, kind="stable")
     named = [f"{one} and {other}" for one, other in unit_id[pairs[worst]].tolist()]
-    if share[worst[0]] > OVERLAP_REFUSED and accepted:
+    if share[worst[0]] > OVERLAP_REFUSED and (stacked or not rasters):
         return [
-            f"{len(pairs)} pairs of units lie over each other (worst: {named[0]}, {share[worst[0]]:.1%}); "
-            "what a raster holds in both counts twice, and areas are sums over units, not of the ground they cover"
+            f"{len(pairs)} pairs of units lie over each other (worst: {named[0]}, {share[worst[0]]:.1%}): areas, and "
+            "shares of them that constraints ask for, are sums over units, not of the ground they cover"
+            + ("; what a raster holds in both counts twice" if rasters else "")
         ]
     if share[worst[0]] > OVERLAP_REFUSED:
         count = int((share > OVERLAP_REFUSED).sum())
