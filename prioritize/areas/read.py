@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,9 +14,10 @@ import pyproj
 import shapely
 
 from prioritize.areas import schema
-from prioritize.errors import DAMAGED, DataError, Faults
+from prioritize.errors import DataError, Faults
 from prioritize.formats import _rasterio as rio
-from prioritize.inputfile import gate, gate_gdal, no_file, room
+from prioritize.formats._archives import is_packed, packed_layers, shown
+from prioritize.inputfile import gate, gate_gdal, no_file
 from prioritize.landscape import some
 
 PARQUET = frozenset({".parquet", ".geoparquet", ".pq"})
@@ -152,7 +152,7 @@ def read_frame(reference: str) -> tuple[geopandas.GeoDataFrame, str]:
     DataError
     """
     path, layer = split(reference)
-    inside = str(path).startswith("/vsizip/")
+    inside = reference.startswith("/vsi")
     if not inside:
         gate_gdal(path)
     if not inside and not path.exists():
@@ -163,8 +163,10 @@ def read_frame(reference: str) -> tuple[geopandas.GeoDataFrame, str]:
                 raise DataError(f"{path}: a Parquet file has no layers; leave '#{layer}' out")
             frame = geopandas.read_parquet(path)
         else:
-            name = choose_layer(path, layer, pyogrio.list_layers(path))
-            frame = pyogrio.read_dataframe(path, layer=name, force_2d=True)
+            # GDAL's own names are no paths: two slashes in them mean something
+            source = reference.rpartition("#")[0] if inside else str(path)
+            name = choose_layer(path, layer, pyogrio.list_layers(source))
+            frame = pyogrio.read_dataframe(source, layer=name, force_2d=True)
     except DataError:
         raise
     except (
@@ -183,49 +185,36 @@ def read_frame(reference: str) -> tuple[geopandas.GeoDataFrame, str]:
         raise DataError(f"{reference}: there are no geometries in it, only a table; it has {schema.listed(frame)}")
     if len(frame) == 0:
         raise DataError(f"{reference}: there are no sites in it (0 rows)")
-    return frame.reset_index(drop=True), reference
+    return frame.reset_index(drop=True), shown(reference)
 
 
 def unpacked(reference: str) -> list[str]:
-    """The layers of a zip that holds several, or zips, as Protected Planet's downloads do; else the reference itself.
+    """The layers of an archive, all that have geometries or the one asked for; else the reference itself.
 
     Raises
     ------
     DataError
-        If what is packed takes more memory than is free, or a zip is damaged.
+        If the archive cannot be read, or has no such layer.
     """
     path, layer = split(reference)
-    if layer is not None or path.suffix.lower() != ".zip" or not gate(path).is_file():
+    if not is_packed(path) or not gate(path).is_file():
         return [reference]
-    try:
-        with zipfile.ZipFile(path) as outer:
-            zips = sorted(
-                (item for item in outer.infolist() if item.filename.lower().endswith(".zip")), key=lambda i: i.filename
-            )
-            room(path, sum(item.file_size for item in outer.infolist()))
-            for item in zips:
-                with outer.open(item) as packed, zipfile.ZipFile(packed) as inner:
-                    room(f"{path}/{item.filename}", sum(member.file_size for member in inner.infolist()))
-    except (*DAMAGED, NotImplementedError, RuntimeError) as error:
-        raise DataError(f"{path}: a damaged or locked zip ({error}); download it again") from None
-    whole = path.resolve()
-    sources = [f"/vsizip/{{/vsizip/{{{whole}}}/{item.filename}}}" for item in zips] or [str(path)]
-    found = []
-    for source in sources:
-        try:
-            layers = pyogrio.list_layers(source)
-        except pyogrio.errors.DataSourceError:
-            if zips:
-                continue  # a zip of documents
-            return [reference]
-        found += [f"{source}#{name}" for name, kind in layers if kind is not None]
-    return found if zips and found else [reference] if len(found) < 2 else found
+    layers = packed_layers(path)
+    if layer is not None:
+        layers = [item for item in layers if item[1] == layer]
+        if not layers:
+            known = some([name for _, name, _ in packed_layers(path)], 10)
+            raise DataError(f"{path}: there is no layer '{layer}'; it has {known}")
+    found = [f"{source}#{name}" for source, name, spatial in layers if spatial]
+    if not found:
+        raise DataError(f"{path}: there are no geometries in it, only tables")
+    return found
 
 
 def split(reference: str) -> tuple[Path, str | None]:
     """`path#layer` -> path and layer; a file whose own name holds `#` wins."""
     path, mark, layer = reference.rpartition("#")
-    if reference.startswith("/vsizip/"):
+    if reference.startswith("/vsi"):
         return Path(path), layer
     if not mark or Path(reference).exists():
         return Path(reference), None

@@ -22,6 +22,7 @@ from prioritize.errors import DataError, Faults
 from prioritize.formats import _borders as borders
 from prioritize.formats import _coverage as coverage
 from prioritize.formats import _rasterio as rio
+from prioritize.formats._archives import is_packed, packed_layers
 from prioritize.formats._classes import matches, with_classes
 from prioritize.formats._ground import NOT_EQUAL, is_distorted, to_degrees
 from prioritize.inputfile import gate_gdal, no_file
@@ -359,8 +360,15 @@ def read_polygons(path: Path, layer: str | None) -> geopandas.GeoDataFrame:
             raise DataError(f"{path}: not a GeoParquet file ({str(error).splitlines()[0]})") from None
     else:
         try:
-            layers = pyogrio.list_layers(path)
-            frame = pyogrio.read_dataframe(path, layer=choose_layer(path, layer, layers), force_2d=True)
+            if is_packed(path):
+                packed = packed_layers(path)
+                layers = np.array([(name, "" if spatial else None) for _, name, spatial in packed], dtype=object)
+                chosen = choose_layer(path, layer, layers)
+                source = next(source for source, name, _ in packed if name == chosen)
+            else:
+                source = str(path)
+                chosen = choose_layer(path, layer, pyogrio.list_layers(path))
+            frame = pyogrio.read_dataframe(source, layer=chosen, force_2d=True)
         except (
             pyogrio.errors.DataSourceError,
             pyogrio.errors.DataLayerError,
