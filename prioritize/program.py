@@ -168,8 +168,21 @@ class Program:
         return float(sum(self.terms(x)))
 
     def magnitude(self, x: np.ndarray) -> float:
-        """Sum of the magnitudes of what the objective of x (V,) adds up: what its rounding is relative to."""
-        return float(np.abs(self.cost) @ x) + float(np.abs(self.terms(x)[1:]).sum())
+        """Sum of the magnitudes of what the objective of x (V,) adds up: what its rounding is relative to.
+
+        A sum of 0 may be a difference (of amounts, of the ends of edges): it counts as if one part of it stood alone.
+        """
+        return float(np.abs(self.cost) @ x) + float(np.abs(self.terms(x)[1:]).sum()) + self.unit
+
+    @cached_property
+    def unit(self) -> float:
+        """What one part of the objective may be: a typical cost, the largest shortfall, edge or cost of an extra."""
+        soft = np.isfinite(self.price)
+        cost = np.abs(self.cost[self.cost != 0])
+        parts = [self.price[soft] * self.asked_lower[soft], *(group.weight for group in self.edges)]
+        parts += [extra.cost for extra in self.extras]
+        largest = [float(np.abs(part).max(initial=0.0)) for part in parts]
+        return max([float(np.median(cost)) if cost.size else 0.0, *largest])
 
     def violations(self, x: np.ndarray) -> list[tuple[str, float]]:
         """Hard rows and bounds that x (V,), 0 or 1, breaks: (what, by how much of what was asked)."""

@@ -99,4 +99,5 @@ def consistent(objective: float, bound: float, magnitude: float) -> None:
 
 def lowered(bound: float, magnitude: float) -> float:
     """The bound of a tree search less what its own tolerances may have added to it."""
-    return bound - SOLVER * max(magnitude, abs(bound)) if math.isfinite(bound) else bound
+    # once for the rows, once for the gap at which a solver stops
+    return bound - 2 * SOLVER * max(magnitude, abs(bound)) if math.isfinite(bound) else bound

@@ -27,8 +27,7 @@ from prioritize.output import guard_path
 from prioritize.program import Program
 from prioritize.scratch import OURS, close_all, told
 from prioritize.solve import Solution
-from prioritize.summary import read_summary
-from prioritize.verify import changed_files
+from prioritize.summary import damage, read_summary
 
 CHANGES = ("os.mkdir", "os.rename", "os.remove", "os.rmdir", "os.link", "shutil.rmtree")
 
@@ -134,7 +133,7 @@ def state_of_run(folder: Path) -> str:
     summary = read_summary(folder)
     if summary is None:
         return "broken: no summary"
-    faults = changed_files(folder, summary["digests"]["files"])
+    faults = damage(folder, summary)
     if faults or not {"certificate.npz", "scenario.toml"} <= set(summary["digests"]["files"]):
         return f"broken: {faults}"
     return f"{summary['inputs']['key']}{' partly' if summary['missing'] else ''}"

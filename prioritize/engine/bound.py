@@ -220,13 +220,14 @@ def newton_step(
     part = part * root[:, None] * root[None, :]
     if not np.isfinite(part).all():  # prices beyond all numbers: the rows contradict each other
         return step
-    while True:
+    while damping < 1e30:  # no number is large enough where entries of one row drown those of all others
         part[np.diag_indices(len(pick))] = 1.0 + damping
         try:
             step[pick] = root * linalg.cho_solve(linalg.cho_factor(part, lower=True), root * slope[pick])
             return step
         except linalg.LinAlgError:
             damping = max(10 * damping, 1e-10)
+    return step
 
 
 def typical_cost(view: View, price: np.ndarray | None = None) -> float:

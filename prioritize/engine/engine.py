@@ -116,7 +116,7 @@ def prove(
     """
     with threadpool_limits(1, user_api="blas"):
         standing = begin(program, gap, seconds, reporter)
-        standing.objective = objective
+        standing.objective, standing.magnitude = objective, program.unit + abs(objective)
         if not standing.view.units or impossible(program):
             return at_rest(standing)
         relaxation = Relaxation(standing, seed)

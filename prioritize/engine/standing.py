@@ -26,7 +26,7 @@ class Standing:
         self.zone: np.ndarray | None = None
         self.objective, self.bound, self.proof = np.inf, -np.inf, "multipliers"
         #: of what the best selection's objective adds up
-        self.magnitude = 0.0
+        self.magnitude = program.unit
 
     @property
     def left(self) -> float:
@@ -43,7 +43,7 @@ class Standing:
 
     def proven(self) -> bool:
         """The asked gap is proven; or all but what the bound of a tree search is lowered by (see `tolerance`)."""
-        rest = 3 * SOLVER * max(self.magnitude, abs(self.bound)) if np.isfinite(self.bound) else 0.0
+        rest = 4 * SOLVER * max(self.magnitude, abs(self.bound)) if np.isfinite(self.bound) else 0.0
         return self.open_gap() <= self.gap or abs(self.objective - self.bound) <= rest
 
     def open_gap(self) -> float:

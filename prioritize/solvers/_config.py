@@ -166,7 +166,9 @@ class SolverConfig(Config):
         answer = solve_milp(
             asked, solver, gap=self.gap, seconds=seconds, seed=seed, hint=hint, on_log=listen, stop=reporter.stop
         )
-        magnitude = abs(milp.offset)
+        # what a solver's tolerances are relative to: the sum, a typical cost, and what shortfalls and borders cost
+        own = float(np.abs(asked.cost[program.units * program.zones :]).max(initial=1.0)) * asked.objective_scale
+        magnitude = abs(milp.offset) + own
         if answer.x is not None:
             magnitude += float(np.abs(asked.cost * answer.x).sum()) * asked.objective_scale
         return answer, lowered(asked.unscaled(answer.bound - correction), magnitude)

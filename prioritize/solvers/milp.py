@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import sparse
 
-from prioritize.program import Extra, Program
+from prioritize.program import Extra, Program, extremes
 from prioritize.solvers.room import pressed
 
 CONTINUOUS, INTEGER, IMPLIED = 0, 1, 2
@@ -95,9 +95,12 @@ def flatten(program: Program, *, relax: bool = False) -> Milp:
     -------
     Milp
     """
-    program = program if relax else pressed(program)
+    if not relax:
+        program = pressed(program)
     units, zones = program.units, program.zones
     columns = units * zones
+    if not relax:
+        program = replace(program, rows=capped(program.rows, program.row_lower, program.row_upper, columns))
     cost = program.cost.copy()
     offset = program.constant
     blocks_cost, blocks_lower, blocks_upper = [cost], [program.lower], [program.upper]
@@ -198,7 +201,8 @@ def flatten(program: Program, *, relax: bool = False) -> Milp:
         lows.append(low)
         highs.append(high)
     for extra, first in zip(program.extras, first_extra, strict=True):
-        block = extra.rows.tocoo()
+        whole = relax or (extra.lower < 0).any()
+        block = (extra.rows if whole else capped(extra.rows, extra.row_lower, extra.row_upper, columns)).tocoo()
         row, column = block.coords
         shifted = np.where(column < columns, column, column - columns + first)
         parts.append(sparse.coo_array((block.data, (row, shifted)), shape=(block.shape[0], width)).tocsr())
@@ -223,6 +227,22 @@ def flatten(program: Program, *, relax: bool = False) -> Milp:
         objective_scale=objective_scale,
         offset=offset,
     )
+
+
+def capped(rows: sparse.csr_array, low: np.ndarray, high: np.ndarray, columns: int) -> sparse.csr_array:
+    """Rows in which no unit holds more than all that is asked: to whole choices the same, and numbers solvers can hold.
+
+    Only rows of amounts that are never negative, with a lower bound alone, and only amounts of units in them.
+    """
+    smallest, largest = extremes(rows)
+    over = (smallest >= 0) & (low > 0) & np.isinf(high) & (largest > low)
+    if not over.any():
+        return rows
+    rows = sparse.csr_array(rows, dtype=np.float64, copy=True)
+    row = np.repeat(np.arange(rows.shape[0]), np.diff(rows.indptr))
+    own = over[row] & (rows.indices < columns)
+    rows.data[own] = np.minimum(rows.data[own], low[row[own]])
+    return rows
 
 
 def without_tiny(rows: sparse.csr_array, low: np.ndarray, high: np.ndarray) -> sparse.csr_array:

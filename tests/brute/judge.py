@@ -79,7 +79,8 @@ class Judge:
     def met(self, values: list[list[Fraction]], bound: Fraction, least: bool) -> np.ndarray:
         """(2, N) is the sum at least (at most) the bound, with the slack?"""
         largest = max((abs(v) for row in values for v in row), default=Fraction(0)) or Fraction(1)
-        size = abs(bound) if abs(bound) > EDGE * largest else largest
+        signs = {v > 0 for row in values for v in row if v}
+        size = largest if len(signs) > 1 and abs(bound) <= EDGE * largest else abs(bound)
         total, scale = self.sums(values)
         sign = 1 if least else -1
         limit, grain = sign * bound - SLACK * size, EDGE * size
