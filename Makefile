@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: demo test lint bench brute fuzz clean
+.PHONY: demo test lint bench brute fuzz kills clean
 
 demo: $(READY)
 	$(BIN)/prioritize compare scenarios/pa_only.toml scenarios/pa_oecm.toml scenarios/ecr.toml --out runs/demo --report
@@ -25,6 +25,9 @@ brute: $(READY)
 
 fuzz: $(READY)
 	$(BIN)/python tests/fuzz.py --cases $(or $(CASES),5000) --seed $(or $(SEED),1)
+
+kills: $(READY)
+	PRIORITIZE_KILLS=10000 $(BIN)/python -m pytest -n auto tests/test_kills.py
 
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -13,6 +13,7 @@ import re
 import secrets
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -30,9 +31,14 @@ NEW, OLD, TARGET, ANSWER, MOVING = "new", "run", "target", "answer", "moving"
 #: what was settled, in sentences that the command line prints
 told: list[str] = []
 
+#: how often a folder into which others still write is removed
+TRIES = 20
+
 _open: dict[Path, int] = {}
 #: once the process ends, threads that go on begin nothing anew
 _ended = threading.Event()
+#: held while a folder is begun: none is begun while the last ones are tidied up
+_begin = threading.RLock()
 
 
 @contextmanager
@@ -58,16 +64,17 @@ def scratch(place: Path, prefix: str = ".") -> Iterator[Path]:
 def own(room: Path) -> None:
     """Make a folder and lock it; a sweeper may have come in between, then again."""
     while True:
-        if _ended.is_set():
-            raise OSError("the process ends")
-        _open[room] = -1  # before it is there: Ctrl-C may come at any moment
-        with suppress(FileExistsError):  # a sweeper is at it
-            os.mkdir(room, 0o700)
-        lock = locked(room)
-        if lock is not None and room.exists():
-            _open[room] = lock
-            return
-        unlock(lock)
+        with _begin:
+            if _ended.is_set():
+                raise OSError("the process ends")
+            _open[room] = -1  # before it is there: Ctrl-C may come at any moment
+            with suppress(FileExistsError):  # a sweeper is at it
+                os.mkdir(room, 0o700)
+            lock = locked(room)
+            if lock is not None and room.exists():
+                _open[room] = lock
+                return
+            unlock(lock)
 
 
 def locked(room: Path) -> int | None:
@@ -110,14 +117,19 @@ def close(room: Path) -> None:
 def finish(room: Path) -> None:
     """Settle and remove a folder of this process, or what is left of it."""
     settle(room, alive=True)
-    shutil.rmtree(room, ignore_errors=True)
+    for _ in range(TRIES):
+        shutil.rmtree(room, ignore_errors=True)
+        if not room.exists():
+            break
+        time.sleep(0.05)  # a thread that goes on has put another file there; it finds no folder for the next
     unlock(_open.pop(room, None))
 
 
 @atexit.register
 def close_all() -> None:
     """What threads that were cut off have open goes with the process."""
-    _ended.set()
+    with _begin:
+        _ended.set()
     for room in sorted(_open, key=lambda room: -len(room.parts)):  # inner ones first
         with suppress(OSError):
             close(room)

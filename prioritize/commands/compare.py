@@ -129,7 +129,11 @@ def print_comparison(result: Comparison, folder: Path, written: Sequence[Path]) 
         screen.print(pairs)
     print_accounts(result.tables, result.names)
     for name, summary, reused in zip(result.names, result.summaries, result.reused, strict=True):
-        screen.print(f"{name}: {summary['proof']}{' (reused: nothing changed)' if reused else ''}", highlight=False)
+        screen.print(
+            f"{name}: {summary['proof']}{' (reused: nothing changed)' if reused else ''}",
+            highlight=False,
+            soft_wrap=True,
+        )
     for name, why in zip(result.names, result.why, strict=False):
         if why:
             screen.print(f"{name}: solved again: {why}", highlight=False, soft_wrap=True)
