@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from pathlib import Path
 
@@ -43,3 +44,26 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
     desk = Desk(tmp_path)
     desk.set_up()
     return desk
+
+
+#: reasons of skips in this session
+_skipped: list[str] = []
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped and not hasattr(report, "wasxfail"):
+        _skipped.append(report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr))
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """CI names a list of reasons in PRIORITIZE_SKIPS; a skip for any other reason is a failure."""
+    listed = os.environ.get("PRIORITIZE_SKIPS")
+    if listed is None or hasattr(session.config, "workerinput"):
+        return
+    lines = Path(listed).read_text(encoding="utf-8").splitlines()
+    allowed = [re.compile(line) for line in lines if line and not line.startswith("#")]
+    strange = {reason for reason in _skipped if not any(pattern.search(reason) for pattern in allowed)}
+    for reason in sorted(strange):
+        print(f"\nskipped for a reason that is not listed in {listed}: {reason}")
+    if strange:
+        session.exitstatus = 1

@@ -664,7 +664,7 @@ case(
 )
 case(
     "overlapping units",
-    shapes(geometry=[box(0, 0, 1, 1)] * 3),
+    shapes({"features": ["owl.tif"]}, geometry=[box(500_000, 4_999_000, 501_000, 5_000_000)] * 3),
     "units.gpkg: 3 pairs of units overlap by more than 50% of the smaller one (1 and 2, 1 and 3, 2 and 3), ...",
 )
 case(

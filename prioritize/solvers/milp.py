@@ -341,8 +341,9 @@ def integral(milp: Milp, resolution: float = 1e7) -> tuple[Milp, float]:
     rows.sort_indices()
     relaxed = replace(
         milp,
-        # no column is ever negative, so rounding a cost down never overstates the bound
-        cost=np.floor(cost * fine),
+        # no column is ever negative, so rounding a cost down never overstates the bound; what a column that is always 0
+        # costs may be beyond 64 bits
+        cost=np.where((milp.lower == 0) & (milp.upper == 0), 0.0, np.floor(cost * fine)),
         lower=np.where(stepped, np.floor(milp.lower / step), np.ceil(milp.lower - 1e-6)),
         upper=np.where(stepped, np.ceil(milp.upper / step), np.floor(milp.upper + 1e-6)),
         kind=np.full(len(step), INTEGER, np.int8),
