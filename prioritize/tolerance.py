@@ -99,5 +99,7 @@ def consistent(objective: float, bound: float, magnitude: float) -> None:
 
 def lowered(bound: float, magnitude: float) -> float:
     """The bound of a tree search less what its own tolerances may have added to it."""
+    if bound == 0.0 or not math.isfinite(bound):  # of nothing at all nothing was rounded
+        return bound
     # once for the rows, once for the gap at which a solver stops
-    return bound - 2 * SOLVER * max(magnitude, abs(bound)) if math.isfinite(bound) else bound
+    return bound - 2 * SOLVER * max(magnitude, abs(bound))

@@ -569,7 +569,6 @@ def test_components_equal_flooding() -> None:
         ("id1,id2,value\n1,2,-1\n", "negative value in 1 rows"),
         ("id1,id2,value\n1,2,many\n", "value is no finite number"),
         ("id1,id2,value\n1,2,\n", "value is no finite number"),
-        ("id1,id2,value\n3,3,1\n", "units 3 are joined to themselves"),
         ("id1,id2,value\n1,2,1\n1,2,2\n", "more than once"),
         ("id1,id2,value\n1,2,1\n2,1,2\n", "set directed = true"),
         ("", "is empty"),

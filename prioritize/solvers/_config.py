@@ -167,7 +167,8 @@ class SolverConfig(Config):
             asked, solver, gap=self.gap, seconds=seconds, seed=seed, hint=hint, on_log=listen, stop=reporter.stop
         )
         # what a solver's tolerances are relative to: the sum, a typical cost, and what shortfalls and borders cost
-        own = float(np.abs(asked.cost[program.units * program.zones :]).max(initial=1.0)) * asked.objective_scale
+        own = float(np.abs(asked.cost[program.units * program.zones :]).max(initial=float(asked.cost.any())))
+        own *= asked.objective_scale
         magnitude = abs(milp.offset) + own
         if answer.x is not None:
             magnitude += float(np.abs(asked.cost * answer.x).sum()) * asked.objective_scale
