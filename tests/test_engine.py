@@ -41,7 +41,7 @@ def check(program: Program, polish: bool) -> None:
         assert close_below(optimum, result.objective)
 
 
-@settings(max_examples=120)
+@settings(max_examples=40)
 @given(problem=problems(zones=1))
 def test_bound_optimum_objective_one_zone(problem: Problem) -> None:
     program = compile_problem(problem)
@@ -49,7 +49,7 @@ def test_bound_optimum_objective_one_zone(problem: Problem) -> None:
         check(program, polish=False)
 
 
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(problem=problems(zones=1))
 def test_bound_optimum_objective_with_the_integer_program(problem: Problem) -> None:
     program = compile_problem(problem)
@@ -66,7 +66,7 @@ def test_bound_optimum_objective_two_zones(problem: Problem) -> None:
         check(program, polish=False)
 
 
-@settings(max_examples=150)
+@settings(max_examples=50)
 @given(program=programs())
 def test_any_program(program: Program) -> None:
     """`auto` finds the counted optimum, or says that there is none; no bound passes it."""
@@ -84,7 +84,7 @@ def test_any_program(program: Program) -> None:
     assert proven_bound(program, found.multipliers) <= optimum + 1e-9
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(problem=problems(zones=1))
 def test_auto_closes(problem: Problem) -> None:
     program = compile_problem(problem)
@@ -108,7 +108,7 @@ def landscape_program(side: int = 30, zones: int = 1, **more: object) -> Program
 @pytest.mark.parametrize("zones", [1, 2])
 @pytest.mark.parametrize("boundary", [0.0, 0.3])
 def test_same_seed_same_bytes(zones: int, boundary: float) -> None:
-    program = landscape_program(zones=zones, boundary=boundary)
+    program = landscape_program(16, zones=zones, boundary=boundary)
     first, second = (engine.solve(program, gap=1e-4, seed=3, polish=False) for _ in range(2))
     assert first.x is not None and second.x is not None
     assert first.x.tobytes() == second.x.tobytes()
@@ -119,7 +119,7 @@ def test_same_seed_same_bytes(zones: int, boundary: float) -> None:
 def test_same_bytes_for_any_number_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    program = landscape_program(boundary=0.3)
+    program = landscape_program(16, boundary=0.3)
     monkeypatch.setattr(view, "SMALL", 10)  # many spans although the case is small
     answers = []
     for threads in (1, 2, 5):

@@ -18,7 +18,7 @@ from prioritize.solvers.milp import flatten, lift
 SOLVERS = ("highs", "scip", "cp_sat")
 
 
-@settings(max_examples=100)
+@settings(max_examples=30)
 @given(problem=problems())
 def test_program_agrees_with_naive(problem: Problem) -> None:
     """Objective and feasibility of the Program equal plain loops over the landscape, on random selections."""
@@ -37,7 +37,7 @@ def test_program_agrees_with_naive(problem: Problem) -> None:
         )
 
 
-@settings(max_examples=100)
+@settings(max_examples=30)
 @given(problem=problems())
 def test_a_lifted_selection_is_a_solution(problem: Problem) -> None:
     """What solvers are given to start from: all columns fit all rows, and cost what the selection costs."""
@@ -82,14 +82,14 @@ def check_against_count(problem: Problem) -> None:
         assert program.sign * (relaxation(program) - optimum) <= 1e-6
 
 
-@settings(max_examples=150)
+@settings(max_examples=50)
 @given(problem=problems(zones=1))
 def test_one_zone(problem: Problem) -> None:
     check_against_count(problem)
 
 
 @pytest.mark.slow
-@settings(max_examples=20)
+@settings(max_examples=8)
 @given(problem=problems(zones=2))
 def test_two_zones(problem: Problem) -> None:
     """19,683 selections each."""

@@ -122,9 +122,9 @@ def test_exchanges_of_many_features_look_at_the_clock(tmp_path: Path) -> None:
     (tmp_path / "input.dat").write_text("INPUTDIR input\nPUNAME pu.dat\nSPECNAME spec.dat\nPUVSPRNAME puvspr.dat\n")
     (tmp_path / "s.toml").write_text(
         'name = "t"\n[landscape]\nformat = "marxan"\nproject = "input.dat"\n[targets]\nrule = "table"\n'
-        "[solver]\ngap = 0.001\nseconds = 12\n"
+        "[solver]\ngap = 0.001\nseconds = 8\n"
     )
     assert main(["run", str(tmp_path / "s.toml"), "--out", str(tmp_path / "run")]) == 0
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
     assert summary["targets_met"] == features
-    assert summary["seconds"]["solve"] < 12 + 3
+    assert summary["seconds"]["solve"] < 8 + 3

@@ -80,7 +80,7 @@ def checked_runs(found: list[dict[str, Any]], number: int, older: bool) -> int:
 @pytest.mark.parametrize("older", [False, True])
 def test_a_run_ended_while_it_writes(number: int, older: bool, desk: Desk) -> None:
     found = killed(
-        desk, command=RUN, out="runs/small", look="look_at_run", signal=number, most=max(MOST, 5),
+        desk, command=RUN, out="runs/small", look="look_at_run", signal=number, most=max(MOST, 4),
         first=[OLD] if older else [], **{"from": 3 * older + number},
     )  # fmt: skip
     after = checked_runs(found, number, older)
@@ -100,7 +100,7 @@ def test_a_comparison_ended_while_it_writes(number: int, desk: Desk) -> None:
     for one in cases:
         where = (one["at"], one["steps"][-1], one["said"])
         assert one["litter"] == [] and (number == signal.SIGKILL or one["left"] == []), where
-        assert not any(state.startswith("broken") for state in one["runs"].values()), where
+        assert not any(state.startswith("broken") for state in one["runs"].values()), (one["runs"], where)
         if "both/comparison.csv" in one["content"]:
             names = {name for name in whole["content"] if "/run" not in name}
             assert names <= set(one["content"]), where
@@ -142,7 +142,7 @@ def commands(desk: Desk) -> dict[str, list[list[str]]]:
 def test_other_commands_leave_all_or_nothing(number: int, desk: Desk) -> None:
     """Once the next command that writes there has swept."""
     asked = [
-        {"command": last, "out": out, "look": "look_at_files", "signal": number, "most": max(MOST, 4), "first": first}
+        {"command": last, "out": out, "look": "look_at_files", "signal": number, "most": max(MOST, 3), "first": first}
         for out, (*first, last) in commands(desk).items()
     ]
     for request, (whole, *cases) in zip(asked, killed_all(desk, asked), strict=True):
@@ -150,7 +150,7 @@ def test_other_commands_leave_all_or_nothing(number: int, desk: Desk) -> None:
         assert whole["code"] == 0, whole["said"]
         assert whole["litter"] == whole["left"] == []
         after = {name for name in whole["content"] if name.startswith(f"{out}/")}
-        assert after and len(cases) >= 3
+        assert after and len(cases) >= 2
         for one in cases:
             where = (one["at"], one["steps"][-1], one["said"])
             assert {name for name in one["content"] if name.startswith(f"{out}/")} in (set(), after), where

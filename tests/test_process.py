@@ -137,7 +137,7 @@ AUTO = family("solvers")["auto"](gap=1e-3, seconds=20.0)
 
 
 def test_auto_is_no_worse_than_highs_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    program = landscape_program(12)
+    program = landscape_program(9)
     way = Way(monkeypatch, program, "limit")
     found = AUTO.solve(program, 1, Reporter())
     alone = family("solvers")["highs"](gap=1e-3, seconds=20.0).solve(program, 1, Reporter())
@@ -148,14 +148,14 @@ def test_auto_is_no_worse_than_highs_alone(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_what_is_proven_in_turn_is_the_answer_whichever_was_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    program = landscape_program(12)
+    program = landscape_program(9)
     way = Way(monkeypatch, program, "optimal")
     found = AUTO.solve(program, 1, Reporter())
     assert found.x is way.poor and found.solver == "engine"
 
 
 def test_a_solver_that_dies_beside_costs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    program = landscape_program(12)
+    program = landscape_program(9)
     way = Way(monkeypatch, program, "limit")
 
     def dies(self: SolverConfig, *_: object) -> Outcome:
@@ -169,7 +169,7 @@ def test_a_solver_that_dies_beside_costs_nothing(monkeypatch: pytest.MonkeyPatch
 
 def test_once_highs_alone_is_through_the_rest_ends_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Though the limit is far away; and the user has not interrupted anything."""
-    program = landscape_program(12)
+    program = landscape_program(9)
     slow = Outcome(program.upper.copy(), -1.0, "interrupted", "engine", None)
     ends = time.monotonic() + 100
 
@@ -191,7 +191,7 @@ def test_highs_beside_stands_where_the_own_way_dies(monkeypatch: pytest.MonkeyPa
     def dies(*_: object, **__: object) -> Outcome:
         raise SolveError("out of memory")
 
-    program = landscape_program(12)
+    program = landscape_program(9)
     monkeypatch.setattr(type(AUTO), "in_turn", dies)
     found, alone = (solver.solve(program, 1, Reporter()) for solver in (AUTO, family("solvers")["highs"](gap=1e-3)))
     assert found.reason == "optimal" and program.objective(found.x.round()) == program.objective(alone.x.round())

@@ -777,7 +777,7 @@ def test_polygon_units_lie_inside_by_half_their_area(tmp_path: Path) -> None:
         line_on_units(raster, from_arrays(np.ones(4), np.ones((1, 4))))
 
 
-@settings(max_examples=25)
+@settings(max_examples=8)
 @given(
     bools,
     st.lists(st.integers(0, 4), min_size=24, max_size=24),

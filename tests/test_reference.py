@@ -288,7 +288,7 @@ def test_tasmania_boundary(reference_data: Path) -> None:
     from dataclasses import replace
 
     problem = make_problem(item, replace(landscape, cost=cost))
-    solution = solve(compile_problem(problem), family("solvers")["highs"](gap=1e-3, seconds=20.0))
+    solution = solve(compile_problem(problem), family("solvers")["highs"](gap=1e-3, seconds=8.0))
     assert solution.bound <= 9948.678549
     assert solution.objective >= 9825.191496
 
