@@ -135,6 +135,8 @@ class Table:
         """Give columns that are not there the names of their places; notes."""
         lacking = [column for column in columns if column not in self.frame]
         spare = [name for name in self.frame.columns if name not in columns]
+        amounts = [name for name in spare if str(name).lower() in ("amount", "bound", "length", "cost", "value")]
+        spare = amounts if len(lacking) == 1 and amounts else spare
         if len(lacking) > 1:  # a name that is known may then be anywhere
             lacking, spare = list(columns), list(self.frame.columns)
         if len(spare) < len(lacking):
