@@ -16,7 +16,7 @@ import shapely
 from prioritize.areas import schema
 from prioritize.errors import DataError, Faults
 from prioritize.formats import _rasterio as rio
-from prioritize.formats._archives import is_packed, packed_layers, shown
+from prioritize.formats._archives import choose_layer, is_packed, packed_layers, shown
 from prioritize.inputfile import gate, gate_gdal, no_file
 from prioritize.landscape import some
 
@@ -165,7 +165,7 @@ def read_frame(reference: str) -> tuple[geopandas.GeoDataFrame, str]:
         else:
             # GDAL's own names are no paths: two slashes in them mean something
             source = reference.rpartition("#")[0] if inside else str(path)
-            name = choose_layer(path, layer, pyogrio.list_layers(source))
+            name = choose_layer(path, layer, pyogrio.list_layers(source), f"write '{path.name}#LAYER' with one of")
             frame = pyogrio.read_dataframe(source, layer=name, force_2d=True)
     except DataError:
         raise
@@ -219,27 +219,6 @@ def split(reference: str) -> tuple[Path, str | None]:
     if not mark or Path(reference).exists():
         return Path(reference), None
     return Path(path), layer
-
-
-def choose_layer(path: Path, wanted: str | None, layers: np.ndarray) -> str:
-    """The layer asked for, or the only one that has geometries.
-
-    Raises
-    ------
-    DataError
-        Listing the layers there are.
-    """
-    names = [str(name) for name, _ in layers]
-    if wanted is not None:
-        if wanted not in names:
-            raise DataError(f"{path}: there is no layer '{wanted}'; it has {some(names, 10) or 'none'}")
-        return wanted
-    spatial = [str(name) for name, kind in layers if kind is not None] or names
-    if not spatial:
-        raise DataError(f"{path}: there are no layers in it")
-    if len(spatial) > 1:
-        raise DataError(f"{path}: the file has several layers; write '{path.name}#LAYER' with one of {some(spatial)}")
-    return spatial[0]
 
 
 def project(geometry: np.ndarray, source: pyproj.CRS, target: pyproj.CRS) -> np.ndarray:

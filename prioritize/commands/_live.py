@@ -6,11 +6,41 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from prioritize.progress import Reporter
+
+
+#: seconds after which a command that has no phases says that it works
+FIRST = 1.5
+
+
+@contextmanager
+def working(what: str) -> Iterator[None]:
+    """Say how long a command without phases has worked: redrawn on a terminal, elsewhere after 1.5 s, 3 s, 6 s ..."""
+    began, ended, terminal = time.perf_counter(), threading.Event(), sys.stderr.isatty()
+
+    def draw() -> None:
+        pause = FIRST
+        while not ended.wait(pause):
+            took = time.perf_counter() - began
+            start, end = ("\r\033[K", "") if terminal else ("", "\n")
+            print(f"{start}{what}: {took:.0f} s", end=end, file=sys.stderr, flush=True)
+            pause = 0.5 if terminal else took
+
+    thread = threading.Thread(target=draw, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+        if terminal and time.perf_counter() - began > FIRST:
+            print("\r\033[K", end="", file=sys.stderr, flush=True)
 
 
 class LiveLine:

@@ -19,9 +19,12 @@ def configure(command: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """`prioritize check`."""
-    from prioritize.runner import check
+    from prioritize.commands._live import working
 
-    faults, facts = check(options.scenario, changes_of(options))
+    with working("check"):
+        from prioritize.runner import check
+
+        faults, facts = check(options.scenario, changes_of(options))
     for fact in facts:
         print(fact)
     tell(faults)

@@ -40,15 +40,18 @@ def configure(command: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> None:
     """`prioritize circuit`."""
+    from prioritize.commands._live import working
     from prioritize.connectivity.circuit_run import run
 
     if options.radius is not None:
         moving_window(options)
         return
-    setup, folder = prepare(options)
+    with working("circuit"):
+        setup, folder = prepare(options)
     for caution in setup.cautions:
         print(f"warning: {caution}", file=sys.stderr)
-    found = run(setup, folder)
+    with working("circuit"):
+        found = run(setup, folder)
     joined = sum(row[2] < float("inf") for row in found.rows)
     what = "pairs" if setup.scenario == "pairwise" else "focal nodes"
     print(f"{setup.scenario} on {setup.circuit.nodes - setup.first_node:,} nodes and {len(setup.circuit.tail):,} edges")

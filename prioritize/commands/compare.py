@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from prioritize.commands._accounts import print_accounts
 from prioritize.commands._cautions import print_cautions
 from prioritize.commands._console import console
-from prioritize.commands._live import LiveLine
+from prioritize.commands._live import LiveLine, working
 from prioritize.commands._options import changes_of, count, scenario_options
 
 if TYPE_CHECKING:
@@ -46,9 +46,10 @@ def configure(command: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> None:
     """`prioritize compare`."""
-    from prioritize.comparison import compare
-    from prioritize.equalise import equalise
-    from prioritize.errors import PrioritizeError
+    with working("compare"):  # the libraries alone may take two seconds to load
+        from prioritize.comparison import compare
+        from prioritize.equalise import equalise
+        from prioritize.errors import PrioritizeError
 
     live = LiveLine([path.stem for path in options.scenarios])
     asked: dict[str, Any] = {"jobs": options.jobs, "reporters": live.reporters}

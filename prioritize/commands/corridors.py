@@ -49,6 +49,7 @@ def main(options: argparse.Namespace) -> None:
     """`prioritize corridors`."""
     import numpy as np
 
+    from prioritize.commands._live import working
     from prioritize.connectivity.circuitscape_files import cells_of, conductances
     from prioritize.connectivity.corridors import Surface, corridors
     from prioritize.connectivity.rasters import drafts, read_raster, whole_numbers, write_raster
@@ -67,7 +68,7 @@ def main(options: argparse.Namespace) -> None:
     if not options.no_pinch:
         pinch = np.full(habitat.value.shape, np.nan)
     found = []
-    with drafts(options.out) as draft:
+    with working("corridors"), drafts(options.out) as draft:
         for corridor in corridors(
             surface, cores, options.width, chosen(options, cores), cover, region, pinch is not None
         ):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prioritize.commands._console import console
+from prioritize.commands._live import working
 from prioritize.commands._options import changes_of, scenario_options
 
 if TYPE_CHECKING:
@@ -108,7 +109,8 @@ def delineate(options: argparse.Namespace) -> int:
     scenario = read_scenario(options.scenario, changes_of(options))
     folder = options.out or Path("runs") / f"{scenario.name}-redline"
     started = time.perf_counter()
-    line, tables = delineate_scenario(scenario, folder)
+    with working("delineate"):
+        line, tables = delineate_scenario(scenario, folder)
     for note in line.grids.notes:
         print(f"note: {note}", file=sys.stderr)
     print_tables(tables)
@@ -123,7 +125,8 @@ def revise(options: argparse.Namespace) -> int:
 
     scenario = read_scenario(options.scenario, changes_of(options))
     folder = options.out or Path("runs") / f"{scenario.name}-revision"
-    verdict, tables = revise_scenario(options.old, scenario, options.new, folder)
+    with working("revise"):
+        verdict, tables = revise_scenario(options.old, scenario, options.new, folder)
     print_tables(brief(tables))
     print(verdict.sentence)
     print(f"revision folder: {folder}")
@@ -134,7 +137,8 @@ def diff(options: argparse.Namespace) -> int:
     """`prioritize redline diff`."""
     from prioritize.redline.diff import compare_lines
 
-    tables = compare_lines(options.old, options.new, options.regions, options.by, options.out)
+    with working("diff"):
+        tables = compare_lines(options.old, options.new, options.regions, options.by, options.out)
     print_tables(tables)
     if options.out is not None:
         print(f"difference folder: {options.out}")
@@ -151,7 +155,8 @@ def optimise(options: argparse.Namespace) -> int:
     scenario = read_scenario(options.scenario, changes_of(options))
     folder = options.out or Path("runs") / f"{scenario.name}-optimised"
     guard(folder)
-    made, ruled = optimise_scenario(scenario, options.line, options.compact)
+    with working("optimise"):
+        made, ruled = optimise_scenario(scenario, options.line, options.compact)
     config, ground = scenario.redline, made.landscape
     assert config is not None
     composition = by_category(made.lines, ruled, config, ground)
@@ -182,8 +187,9 @@ def agree(options: argparse.Namespace) -> int:
     scenario = read_scenario(options.scenario, changes_of(options))
     folder = options.out or Path("runs") / f"{scenario.name}-by-{options.by}"
     guard(folder)
-    made = coordinate(scenario, options.by)
-    tables = coordination_tables(made)
+    with working("coordinate"):
+        made = coordinate(scenario, options.by)
+        tables = coordination_tables(made)
     summary = {"level": made.level, "not_asked_alone": list(made.not_asked), "broken_alone": list(made.broken)}
     save(
         folder,

@@ -24,9 +24,12 @@ def configure(command: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> None:
     """`prioritize report`."""
-    from prioritize.report.page import write_page
+    from prioritize.commands._live import working
 
-    path = write_page(options.runs, options.out, title=options.title, unmasked=options.unmasked)
+    with working("report"):
+        from prioritize.report.page import write_page
+
+        path = write_page(options.runs, options.out, title=options.title, unmasked=options.unmasked)
     announce(path, options.open)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from prioritize.commands._accounts import print_accounts
 from prioritize.commands._cautions import print_cautions
 from prioritize.commands._console import console
-from prioritize.commands._live import LiveLine
+from prioritize.commands._live import LiveLine, working
 from prioritize.commands._options import changes_of, scenario_options
 
 if TYPE_CHECKING:
@@ -29,10 +29,11 @@ def configure(command: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> None:
     """`prioritize run`."""
-    from prioritize.runner import guard_folder, run
-    from prioritize.scenario import read_scenario
+    with working("run"):  # the libraries alone may take two seconds to load
+        from prioritize.runner import guard_folder, run
+        from prioritize.scenario import read_scenario
 
-    scenario = read_scenario(options.scenario, changes_of(options))
+        scenario = read_scenario(options.scenario, changes_of(options))
     folder = options.out or scenario.output.folder or Path("runs") / scenario.name
     guard_folder(folder)
     live = LiveLine([scenario.name])

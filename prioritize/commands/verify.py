@@ -22,9 +22,12 @@ def configure(command: argparse.ArgumentParser) -> None:
 
 def main(options: argparse.Namespace) -> int:
     """`prioritize verify`."""
-    from prioritize.verify import CODES, verify
+    from prioritize.commands._live import working
 
-    verdict = verify(options.folder)
+    with working("verify"):
+        from prioritize.verify import CODES, verify
+
+        verdict = verify(options.folder)
     print(verdict.sentence)
     tell(verdict.faults)
     return CODES[verdict.status]

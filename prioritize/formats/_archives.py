@@ -7,10 +7,12 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+import numpy as np
 import pyogrio
 
 from prioritize.errors import DAMAGED, DataError
 from prioritize.inputfile import gate, room
+from prioritize.landscape import some
 
 #: what is looked for in an archive; a Shapefile's other parts come with it
 VECTORS = frozenset({".shp", ".gpkg", ".geojson", ".json", ".fgb", ".kml", ".gml", ".tab", ".sqlite", ".parquet"})
@@ -90,6 +92,34 @@ def look_into(file: IO[bytes], inside: str, name: str, depth: int) -> list[str]:
                     within = f"/vsizip/{{{inside}}}/{member.filename}"
                     found += look_into(inner, within, f"{name}/{member.filename}", depth - 1)
     return found
+
+
+def choose_layer(path: Path, wanted: str | None, layers: np.ndarray, several: str) -> str:
+    """The layer asked for, or the only one that has geometries.
+
+    Parameters
+    ----------
+    layers : (n, 2) object array
+        Name and geometry type (None for a plain table), as pyogrio lists them.
+    several : str
+        The way out where there are several, up to their names.
+
+    Raises
+    ------
+    DataError
+        Listing the layers there are.
+    """
+    names = [str(name) for name, _ in layers]
+    if wanted is not None:
+        if wanted not in names:
+            raise DataError(f"{path}: there is no layer '{wanted}'; it has {some(names, 10) or 'none'}")
+        return wanted
+    spatial = [str(name) for name, kind in layers if kind is not None] or names
+    if not spatial:
+        raise DataError(f"{path}: there are no layers in it")
+    if len(spatial) > 1:
+        raise DataError(f"{path}: the file has several layers; {several} {some(spatial, 10)}")
+    return spatial[0]
 
 
 def shown(source: str) -> str:

@@ -22,7 +22,7 @@ from prioritize.errors import DataError, Faults
 from prioritize.formats import _borders as borders
 from prioritize.formats import _coverage as coverage
 from prioritize.formats import _rasterio as rio
-from prioritize.formats._archives import is_packed, packed_layers
+from prioritize.formats._archives import choose_layer, is_packed, packed_layers
 from prioritize.formats._classes import matches, with_classes
 from prioritize.formats._ground import NOT_EQUAL, is_distorted, to_degrees
 from prioritize.inputfile import gate_gdal, no_file
@@ -360,14 +360,15 @@ def read_polygons(path: Path, layer: str | None) -> geopandas.GeoDataFrame:
             raise DataError(f"{path}: not a GeoParquet file ({str(error).splitlines()[0]})") from None
     else:
         try:
+            several = "set landscape.layer to one of"
             if is_packed(path):
                 packed = packed_layers(path)
                 layers = np.array([(name, "" if spatial else None) for _, name, spatial in packed], dtype=object)
-                chosen = choose_layer(path, layer, layers)
+                chosen = choose_layer(path, layer, layers, several)
                 source = next(source for source, name, _ in packed if name == chosen)
             else:
                 source = str(path)
-                chosen = choose_layer(path, layer, pyogrio.list_layers(path))
+                chosen = choose_layer(path, layer, pyogrio.list_layers(path), several)
             frame = pyogrio.read_dataframe(source, layer=chosen, force_2d=True)
         except (
             pyogrio.errors.DataSourceError,
@@ -385,29 +386,6 @@ def read_polygons(path: Path, layer: str | None) -> geopandas.GeoDataFrame:
     if len(frame) == 0:
         raise DataError(f"{path}: there are no planning units in it (0 rows)")
     return frame.reset_index(drop=True)
-
-
-def choose_layer(path: Path, wanted: str | None, layers: np.ndarray) -> str:
-    """Choose the layer asked for, or the only one that has geometries.
-
-    Parameters
-    ----------
-    layers : (n, 2) object array
-        Name and geometry type (None for a plain table), as pyogrio lists them.
-
-    Raises
-    ------
-    DataError
-    """
-    names = [str(name) for name, _ in layers]
-    if wanted is not None:
-        if wanted not in names:
-            raise DataError(f"{path}: there is no layer '{wanted}'; it has {some(names, 10)}")
-        return wanted
-    spatial = [str(name) for name, kind in layers if kind is not None] or names
-    if len(spatial) > 1:
-        raise DataError(f"{path}: the file has several layers; set landscape.layer to one of {some(spatial, 10)}")
-    return spatial[0]
 
 
 def check_geometry(frame: geopandas.GeoDataFrame, path: Path, faults: Faults) -> np.ndarray:
