@@ -352,12 +352,16 @@ def name_files(data: dict[str, Any], change: typing.Callable[[str], str], folder
 
 
 def absolute(name: str, folder: Path) -> Path:
-    """A file name relative to a folder, without resolving links or globs."""
+    """A file name relative to a folder (whose own links are resolved), without resolving links or globs."""
     try:
         path = Path(name).expanduser()
     except RuntimeError:  # `~nobody` is nobody's home
         path = Path(name)
-    return path if path.is_absolute() else Path(re.sub(r"(?<=/)\./", "", str(folder / path)))
+    if path.is_absolute():
+        return path
+    while path.parts[:1] == ("..",):  # so that one file has one name, from a run folder as from beside it
+        path, folder = Path(*path.parts[1:]), folder.parent
+    return Path(re.sub(r"(?<=/)\./", "", str(folder / path)))
 
 
 def relative_to(name: str, folder: Path) -> str:

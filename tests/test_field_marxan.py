@@ -284,3 +284,15 @@ def test_nothing_of_the_inputs_is_left_in_the_folder(tmp_path: Path) -> None:
     before = sorted(folder.rglob("*"))
     read(folder)
     assert sorted(folder.rglob("*")) == before
+
+
+def test_a_run_is_verified_wherever_its_project_lies(tmp_path: Path) -> None:
+    """Also after all of it has moved: no table or map of a run says where its inputs lie."""
+    for source, name in ((BOUND / "reference", "marxan"), (FIELD / "11-web-mercator-areas", "polygons"),
+                         (FIELD / "02-categorical-raster-as-amounts" / "colours", "raster")):  # fmt: skip
+        folder = tmp_path / name / "project"
+        shutil.copytree(source, folder)
+        assert main(["run", str(folder / "s.toml"), "--out", str(folder / "deep" / "run")]) == 0
+        assert main(["verify", str(folder / "deep" / "run")]) in (0, 3)
+        folder.rename(tmp_path / name / "moved")
+        assert main(["verify", str(tmp_path / name / "moved" / "deep" / "run")]) in (0, 3)

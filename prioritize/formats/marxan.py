@@ -88,7 +88,7 @@ class Marxan(LandscapeConfig):
         remarks(files, units.table, species)
         files.faults.raise_any()
         return Source(
-            name=str(self.project),
+            name=self.project.name,
             unit_id=units.table["id"].to_numpy(np.int64),
             area_km2=units.table["area"].to_numpy(np.float64) if "area" in units.table else np.ones(units.count),
             amount=amount[keep],
