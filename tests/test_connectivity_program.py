@@ -307,7 +307,7 @@ def connected(draw: st.DrawFn, folder: Path, zones: int = 1) -> tuple[Problem, l
     return problem_of(landscape, draw(st.sampled_from([0.25, 0.5])), penalties=[penalty]), pairs
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_penalty_equals_the_count(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     """bound <= optimum <= objective with directed edges, and each solver finds the optimum."""

@@ -80,7 +80,7 @@ def checked_runs(found: list[dict[str, Any]], number: int, older: bool) -> int:
 @pytest.mark.parametrize("older", [False, True])
 def test_a_run_ended_while_it_writes(number: int, older: bool, desk: Desk) -> None:
     found = killed(
-        desk, command=RUN, out="runs/small", look="look_at_run", signal=number, most=max(MOST, 4),
+        desk, command=RUN, out="runs/small", look="look_at_run", signal=number, most=max(MOST, 3),
         first=[OLD] if older else [], **{"from": 3 * older + number},
     )  # fmt: skip
     after = checked_runs(found, number, older)
@@ -93,7 +93,7 @@ def test_a_comparison_ended_while_it_writes(number: int, desk: Desk) -> None:
     desk.scenario("other.toml", name="other", targets__relative=0.5)
     whole, *cases = killed(
         desk, command=["compare", "small.toml", "other.toml", "--out", "both"], out="both", look="look_at_comparison",
-        signal=number, most=max(MOST, 4), **{"from": 5},
+        signal=number, most=max(MOST, 3), **{"from": 5},
     )  # fmt: skip
     assert whole["code"] == 0 and set(whole["runs"]) == {"small", "other"} and whole["litter"] == []
     done = 0
