@@ -326,9 +326,9 @@ def check_signs(join: Join, zones: Mapping[str, ZoneConfig], cost: np.ndarray) -
 
 
 def is_it_nodata(values: np.ndarray) -> str:
-    """A hint for negative values that are all the same, and large, as those of cells without data are."""
+    """A hint where negative values are one value that files use for no data."""
     if values.size and values.min() == values.max() <= -99:
-        return f": all are {values.flat[0]:g}; is that NoData which the file does not declare?"
+        return f" (all are {values.flat[0]:g}: is that NoData which the file does not declare?)"
     return ""
 
 

@@ -230,7 +230,7 @@ def test_one_project_however_it_names_its_files(text: str, tmp_path: Path) -> No
         ("id\tcost\tstatus\n1\t1,234\t0\n2\t5,678\t0\n", "decimals or thousands; write 1.234 or 1234"),
         ("1,10,0\n2,20,0\n", "the first line holds numbers ('1,10,0'), not the names of the columns"),
         ("id,cost,status\n1,10,0\n2,20,0,5\n", "line 3 has 4 values, the header 3 columns"),
-        ("id,cost,status\n1,-9999,0\n2,5,0\n", "all are -9999; is that NoData which the file does not declare?"),
+        ("id,cost,status\n1,-9999,0\n2,5,0\n", "all are -9999: is that NoData which the file does not declare?"),
     ],
 )
 def test_what_may_mean_two_things(rows: str, told: str, desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
@@ -296,3 +296,25 @@ def test_a_run_is_verified_wherever_its_project_lies(tmp_path: Path) -> None:
         assert main(["verify", str(folder / "deep" / "run")]) in (0, 3)
         folder.rename(tmp_path / name / "moved")
         assert main(["verify", str(tmp_path / name / "moved" / "deep" / "run")]) in (0, 3)
+
+
+@pytest.mark.parametrize("header", ["row,id1,id2,reach", "n,pu1,pu2,amount", "id1,id2,note,reach"])
+def test_a_column_more_in_the_boundary_file_is_not_guessed(
+    header: str, desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = "PUNAME pu.dat\nSPECNAME spec.dat\nPUVSPRNAME puvspr.dat\nBOUNDNAME bound.dat\n"
+    desk.marxan(input=files, bound=f"{header}\n9,1,2,5\n9,2,3,4\n")
+    desk.project()
+    assert main(["check", "small.toml"]) == 2
+    assert "bound.dat: column" in capsys.readouterr().err
+
+
+def test_names_of_columns_that_others_use(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    desk.marxan(pu="puid,cost\n1,10\n2,20\n3,30\n4,40\n", spec="speciesid,proportion,name\n7,0.5,otter\n9,0.25,newt\n",
+                puvspr="spid,pu_id,amount\n7,1,8\n7,2,4\n9,2,10\n9,4,30\n")  # fmt: skip
+    desk.project()
+    land = load_landscape(read_scenario(Path("small.toml")))
+    assert land.unit_id.tolist() == [1, 2, 3, 4] and land.features["target"].tolist() == [6, 10]
+    desk.marxan(spec="id,aim,name\n7,8,otter\n9,10,newt\n")
+    assert main(["check", "small.toml"]) == 0
+    assert "neither a column target nor prop" in " ".join(capsys.readouterr().out.split())

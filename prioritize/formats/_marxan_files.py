@@ -35,9 +35,10 @@ FILES = {
 }
 ALIASES = {
     "species": ("speciesid", "spid", "feature", "featureid", "featid"),
-    "pu": ("puid",),
+    "pu": ("puid", "pu_id"),
     "zone": ("zoneid",),
-    "id": ("zoneid", "zone"),
+    "id": ("zoneid", "zone", "puid", "pu_id", "speciesid", "species_id", "spid", "featureid", "featid"),
+    "prop": ("proportion",),
     "name": ("zonename",),
     "fraction": ("multiplier", "contribution"),
     "spf": ("fpf",),
@@ -139,7 +140,7 @@ class Table:
         spare = amounts if len(lacking) == 1 and amounts else spare
         if len(lacking) > 1:  # a name that is known may then be anywhere
             lacking, spare = list(columns), list(self.frame.columns)
-        if len(spare) < len(lacking):
+        if len(spare) != len(lacking):  # a column more, and nobody knows which one is meant
             return []
         renamed = dict(zip(spare, lacking))
         self.frame = self.frame.rename(columns=renamed)

@@ -142,6 +142,8 @@ def read_species(files: ProjectFiles) -> pd.DataFrame:
     named = table.take("name")
     numeric = {"target": 0.0, "prop": 0.0, "spf": 1.0}
     there = {column for column in numeric if table.take(column)}
+    if not there & {"target", "prop"}:
+        files.notes.append(f"{table.path.name} has neither a column target nor prop: no feature has a target in it")
     frame = table.frame
     frame["id"] = table.ids("feature")
     default = "feature_" + frame["id"].astype(str)
