@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from prioritize.errors import DataError
-from prioritize.scratch import MOVING, NEW, OLD, TARGET, move_all, scratch, sweep
+from prioritize.scratch import MOVING, NEW, OLD, TARGET, move_all, scratch, sweep, unhindered
 
 #: no more room, whoever sets the limit
 FULL = {errno.ENOSPC, errno.EFBIG, errno.EDQUOT}
@@ -214,15 +214,8 @@ def put_in_place(draft: Path, folder: Path) -> None:
     aside = draft.parent / OLD
     for left in reversed(range(TRIES)):  # another run may write there, too: the last one stays
         try:
-            if not folder.exists():
-                os.replace(draft, folder)
-                return
-            os.replace(folder, aside)
-            try:
-                os.replace(draft, folder)
-            except BaseException:
-                os.replace(aside, folder)
-                raise
+            with unhindered(draft.parent):
+                replace(folder, draft, aside)
         except OSError as error:
             if not left or error.errno not in TAKEN or (aside.exists() and not folder.exists()):
                 raise
@@ -230,3 +223,16 @@ def put_in_place(draft: Path, folder: Path) -> None:
         else:
             shutil.rmtree(aside, ignore_errors=True)
             return
+
+
+def replace(folder: Path, draft: Path, aside: Path) -> None:
+    """Rename a draft to a folder, and what is there aside; it comes back where the second renaming fails."""
+    if not folder.exists():
+        os.replace(draft, folder)
+        return
+    os.replace(folder, aside)
+    try:
+        os.replace(draft, folder)
+    except BaseException:
+        os.replace(aside, folder)
+        raise

@@ -145,8 +145,11 @@ def run(
     with reporter.phase("read"):
         inputs = take_inputs(scenario) if inputs is None else inputs
         landscape = load_landscape(scenario) if landscape is None else landscape
+    # what is wrong with a table is better told now than after the solve
     if scenario.output.mask is not None:
-        masked_names(landscape, scenario.output.mask)  # a wrong one is better told now than after the solve
+        masked_names(landscape, scenario.output.mask)
+    if scenario.redline is not None:
+        check_redline(scenario)
     for note in landscape.notes:
         reporter.log(f"note: {note}")
     units, features, zones = landscape.shape
@@ -265,13 +268,25 @@ def check(path: str | Path, changes: Mapping[str, Any] | None = None) -> tuple[l
     except PrioritizeError as error:
         faults.extend(error.faults)
     if scenario.redline is not None:
-        from prioritize.redline.delineate import check as check_redline
-        from prioritize.redline.inputs import open_grids
-
         try:
-            with ExitStack() as stack:
-                check_redline(scenario.redline, open_grids(scenario, None, stack))
+            check_redline(scenario)
             facts.append(f"redline: {len(scenario.redline.criteria)} criteria")
         except PrioritizeError as error:
             faults.extend(error.faults)
     return faults, facts
+
+
+def check_redline(scenario: Scenario) -> None:
+    """Refuse a `[redline]` block from which no line can be drawn, as far as that can be seen at once.
+
+    Raises
+    ------
+    PrioritizeError
+        With every fault.
+    """
+    from prioritize.redline.delineate import check
+    from prioritize.redline.inputs import open_grids
+
+    assert scenario.redline is not None
+    with ExitStack() as stack:
+        check(scenario.redline, open_grids(scenario, None, stack))

@@ -35,10 +35,12 @@ told: list[str] = []
 TRIES = 20
 
 _open: dict[Path, int] = {}
+#: those of them that are being removed
+_given_up: set[Path] = set()
 #: once the process ends, threads that go on begin nothing anew
 _ended = threading.Event()
-#: held while a folder is begun: none is begun while the last ones are tidied up
-_begin = threading.RLock()
+#: held while a folder is begun, put in its place or given up: what is being removed is put nowhere
+_turn = threading.RLock()
 
 
 @contextmanager
@@ -64,7 +66,7 @@ def scratch(place: Path, prefix: str = ".") -> Iterator[Path]:
 def own(room: Path) -> None:
     """Make a folder and lock it; a sweeper may have come in between, then again."""
     while True:
-        with _begin:
+        with _turn:
             if _ended.is_set():
                 raise OSError("the process ends")
             _open[room] = -1  # before it is there: Ctrl-C may come at any moment
@@ -116,6 +118,8 @@ def close(room: Path) -> None:
 
 def finish(room: Path) -> None:
     """Settle and remove a folder of this process, or what is left of it."""
+    with _turn:
+        _given_up.add(room)
     settle(room, alive=True)
     for _ in range(TRIES):
         shutil.rmtree(room, ignore_errors=True)
@@ -123,12 +127,28 @@ def finish(room: Path) -> None:
             break
         time.sleep(0.05)  # a thread that goes on has put another file there; it finds no folder for the next
     unlock(_open.pop(room, None))
+    _given_up.discard(room)
+
+
+@contextmanager
+def unhindered(room: Path) -> Iterator[None]:
+    """While a folder's content is put in its place nobody removes it; one that is being removed is put nowhere.
+
+    Raises
+    ------
+    OSError
+        The process ends, and another thread removes the folder.
+    """
+    with _turn:
+        if room in _given_up or room not in _open:
+            raise OSError("the process ends")
+        yield
 
 
 @atexit.register
 def close_all() -> None:
     """What threads that were cut off have open goes with the process."""
-    with _begin:
+    with _turn:
         _ended.set()
     for room in sorted(_open, key=lambda room: -len(room.parts)):  # inner ones first
         with suppress(OSError):

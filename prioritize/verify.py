@@ -32,7 +32,7 @@ from prioritize.evaluate import evaluate, recheck, terms
 from prioritize.inputs import input_hashes, versions
 from prioritize.problem import Problem, compile_problem, held
 from prioritize.program import Program
-from prioritize.progress import relative_gap
+from prioritize.progress import Reporter, relative_gap
 from prioritize.record import check_record
 from prioritize.runfolder import KEPT, write_again
 from prioritize.runner import cautions, load_landscape, make_problem
@@ -140,7 +140,13 @@ def verify(folder: str | Path) -> Verdict:
     except DataError as error:  # nothing can be made of what only the run can tell
         return verdict(told, objective, certified, summary, faults or list(error.faults))
     with tempfile.TemporaryDirectory(prefix="prioritize-") as name:
-        made = make_tables(judged(scenario, problem, selection, {**summary, **follows}))
+        again = Reporter()  # what the run could not make for a fault of its inputs cannot be made here
+        made = make_tables(judged(scenario, problem, selection, {**summary, **follows}), again.part)
+        faults += [
+            f"{folder / part}: cannot be made again: {reason}"
+            for part, reason in again.missing.items()
+            if part not in (summary.get("missing") or {})
+        ]
         write_again(Path(name), scenario, landscape, selection, evaluation, made)
         faults = add_new(faults, other_files(folder, Path(name), summary))
     if faults and made_by(summary) != versions():

@@ -42,8 +42,10 @@ from prioritize.redline.revise import revise_scenario, revision_problem
 from prioritize.redline.revision import Ground, judge
 from prioritize.redline.windows import Grids
 from prioritize.registry import family
+from prioritize.runner import check, run
 from prioritize.scenario import parse
 from prioritize.solve import solve
+from prioritize.verify import verify
 
 NAN = float("nan")
 
@@ -466,7 +468,7 @@ def write(
     return str(path)
 
 
-def raster_scenario(folder: Path, **changes: Any) -> Any:
+def raster_scenario(folder: Path, features: Sequence[str] | None = None, **changes: Any) -> Any:
     rng = np.random.default_rng(3)
     shape = (50, 40)
     units = np.ones(shape, np.uint8)
@@ -478,7 +480,8 @@ def raster_scenario(folder: Path, **changes: Any) -> Any:
         "format": "raster",
         "units": write(folder / "units.tif", units),
         "regions": {"province": write(folder / "province.tif", codes)},
-    }  # fmt: skip
+        "features": features,
+    }
     (folder / "province.csv").write_text("code,name\n0,North\n7,Middle\n14,South\n")
     redline = {
         "extent": "province",
@@ -488,6 +491,52 @@ def raster_scenario(folder: Path, **changes: Any) -> Any:
         ],
     } | changes
     return parse({"name": "files", "landscape": landscape, "redline": redline})
+
+
+LAYERS: dict[str, dict[str, Any]] = {
+    "criterion": {"criteria": [{"name": "w", "kind": "importance", "layer": "LAYER"}]},
+    "input": {
+        "criteria": [
+            {
+                "name": "karst",
+                "kind": "fragility",
+                "method": "rocky_desertification",
+                "inputs": {"carbonate_pct": 50, "slope_deg": "LAYER", "vegetation": 0.3},
+            }
+        ]
+    },
+    "prohibited": {"prohibited": [{"name": "parks", "layer": "LAYER"}]},
+    "mask": {"masks": [{"name": "urban", "layer": "LAYER"}]},
+    "within": {"within": "LAYER"},
+    "align": {"align": "LAYER"},
+}
+
+
+@pytest.mark.parametrize("kind", LAYERS)
+def test_a_layer_that_does_not_fit_is_told_before_a_solve(kind: str, tmp_path: Path) -> None:
+    layer = Path(write(tmp_path / "odd.tif", np.ones((50, 40), np.uint8), crs=""))
+    changes = json.loads(json.dumps(LAYERS[kind]).replace("LAYER", str(layer)))
+    scenario = raster_scenario(tmp_path, [str(tmp_path / "units.tif")], **changes)
+    (tmp_path / "red.toml").write_text(scenario.toml(tmp_path), encoding="utf-8")
+    faults, _ = check(tmp_path / "red.toml")
+    assert len(faults) == 1 and "odd.tif: no CRS" in faults[0]
+    with pytest.raises(PrioritizeError, match="odd.tif: no CRS"):
+        run(tmp_path / "red.toml", folder=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    layer.unlink()
+    write(layer, np.ones((50, 40), np.uint8))
+    assert check(tmp_path / "red.toml")[0] == []
+
+
+def test_a_line_that_cannot_be_drawn_costs_its_table_alone(tmp_path: Path) -> None:
+    """The layer holds no value where the units are: seen when it is read, and by `verify` as by the run."""
+    blank = write(tmp_path / "blank.tif", np.full((50, 40), -1.0, np.float32), -1)
+    scenario = raster_scenario(
+        tmp_path, [str(tmp_path / "units.tif")], criteria=[{"name": "w", "kind": "importance", "layer": blank}]
+    )
+    found = run(scenario, folder=tmp_path / "out")
+    assert "holds no value" in found.reporter.missing["tables/redline.csv"]
+    assert verify(tmp_path / "out").faults == ()
 
 
 def test_raster_files_are_read_by_windows(tmp_path: Path) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,10 +18,10 @@ from desk import Desk
 
 import prioritize.comparison
 from prioritize.cli import main
-from prioritize.errors import SolveError, Stopped
-from prioritize.output import gathered, guard_path
+from prioritize.errors import DataError, SolveError, Stopped
+from prioritize.output import drafted, gathered, guard_path
 from prioritize.progress import Reporter
-from prioritize.scratch import OURS, scratch, sweep, told
+from prioritize.scratch import OURS, finish, scratch, sweep, told
 
 HOLD = """
 import sys, time
@@ -158,6 +160,42 @@ def test_ctrl_c_in_the_middle_of_a_move_comes_after_it(tmp_path: Path, monkeypat
         for name in "abc":
             (draft / name).write_text(name)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a", "b", "c"]
+
+
+def test_what_is_being_removed_is_put_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process ends while a thread writes: the folder of the thread is half-removed when it is renamed."""
+    remove, half, over = shutil.rmtree, threading.Event(), threading.Event()
+
+    def slowly(room: Path, ignore_errors: bool = False) -> None:
+        if not half.is_set():
+            (room / "new/summary.json").unlink()
+            half.set()
+            assert over.wait(10)
+        remove(room, ignore_errors)
+
+    said: list[str] = []
+
+    def write() -> None:
+        try:
+            with drafted(tmp_path / "run") as draft:
+                rooms.append(draft.parent)
+                for name in ("summary.json", "table.csv"):
+                    (draft / name).write_text(name)
+                begun.set()
+                assert half.wait(10)
+        except DataError as error:
+            said.append(str(error))
+        over.set()
+
+    rooms: list[Path] = []
+    begun = threading.Event()
+    thread = threading.Thread(target=write)
+    thread.start()
+    assert begun.wait(10)
+    monkeypatch.setattr(shutil, "rmtree", slowly)
+    finish(rooms[0])
+    thread.join()
+    assert not (tmp_path / "run").exists() and len(said) == 1
 
 
 # --- stopped -----------------------------------------------------------------------------------------------------

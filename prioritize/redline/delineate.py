@@ -156,7 +156,7 @@ def delineate(grids: Grids, config: RedlineConfig, keep: Keep | None = None) -> 
 
 
 def check(config: RedlineConfig, grids: Grids) -> None:
-    """Refuse what can be seen to be wrong before a layer is read.
+    """Refuse what can be seen to be wrong before a whole layer is read: settings, and layers that do not fit.
 
     Raises
     ------
@@ -164,6 +164,11 @@ def check(config: RedlineConfig, grids: Grids) -> None:
         With every fault.
     """
     faults = Faults(ScenarioError)
+    for reference in references(config):
+        try:
+            grids.read(reference, slice(0, 1))
+        except PrioritizeError as error:
+            faults.catch(error)
     for item in config.criteria:
         try:
             methods.check_criterion(item)
@@ -177,6 +182,14 @@ def check(config: RedlineConfig, grids: Grids) -> None:
             known = ", ".join(f"'{name}'" for name in grids.levels) or "none: set landscape.regions"
             faults.add(f"redline: there is no level '{level}' of regions; use 'all' or one of {known}")
     faults.raise_any()
+
+
+def references(config: RedlineConfig) -> list[str]:
+    """The layers that a line is drawn from, each once."""
+    layers: list[str | float | None] = [config.within, config.align]
+    layers += [layer for item in config.criteria for layer in (item.layer, *item.inputs.values())]
+    layers += [zone.layer for zone in config.prohibited] + [mask.layer for mask in config.masks]
+    return list(dict.fromkeys(layer for layer in layers if isinstance(layer, str)))
 
 
 def grade_criterion(
