@@ -520,7 +520,7 @@ def test_a_layer_that_does_not_fit_is_told_before_a_solve(kind: str, tmp_path: P
     (tmp_path / "red.toml").write_text(scenario.toml(tmp_path), encoding="utf-8")
     faults, _ = check(tmp_path / "red.toml")
     assert len(faults) == 1 and "odd.tif: no CRS" in faults[0]
-    with pytest.raises(PrioritizeError, match="odd.tif: no CRS"):
+    with pytest.raises(PrioritizeError, match=r"odd\.tif: no CRS"):
         run(tmp_path / "red.toml", folder=tmp_path / "out")
     assert not (tmp_path / "out").exists()
     layer.unlink()
